@@ -7,9 +7,9 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 from faults.catalogue import FAULTS
+from faults.choosing import choose
 from faults.fault import Fault
 from faults.installation import installation
 from faults.outcome import Outcome
@@ -21,19 +21,9 @@ from faults.scene import CannotRunError
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m faults", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="faults to run; default: all")
     parser.add_argument("--seconds", type=float, help="duration of each fault under load")
     parser.add_argument("--json", action="store_true", help="print all figures as JSON")
-    parser.add_argument("--list", action="store_true", help="list the faults, and run none")
-    parser.add_argument("--write", type=Path, metavar="FILE", help="write the page of all figures")
-    options = parser.parse_args()
-    if unknown := [name for name in options.names if name not in FAULTS]:
-        parser.error(f"There is no fault {', '.join(unknown)}. --list shows all.")
-    chosen = [FAULTS[name] for name in options.names or FAULTS]
-    if options.list:
-        for fault in chosen:
-            print(f"{fault.name:24} {fault.what}")
-        return 0
+    options, chosen = choose(parser, FAULTS)
     logging.disable(logging.WARNING)  # the app of this process only administers
     outcomes: list[Outcome] = []
     not_run: dict[str, str] = {}

@@ -1,7 +1,8 @@
 """Move a tenant in a process of its own that stops at a step until its parent lets it go on.
 
-Run as a program with a slug, a tier, a server and a step of decision 0048. It prints the step when
-it begins for the first time, and waits for a line on its standard input.
+Run as a program with a slug, a tier, a server, a step of decision 0048, and the longest pause in
+seconds. It prints the step when it begins for the first time, and waits for a line on its standard
+input.
 """
 
 import logging
@@ -13,7 +14,7 @@ from trially.tenancy.catalog import Tier
 from trially.tenancy.lifecycle.moving.moves import MoveOptions, move_tenant
 from trially.tenancy.lifecycle.moving.progress import MoveProgress, progressed
 
-OPTIONS = MoveOptions(max_pause=5, keep_seconds=0, give_up_seconds=60)
+KEEP_SECONDS, GIVE_UP_SECONDS = 0, 60
 
 
 def stop_at(step: str) -> None:
@@ -30,11 +31,12 @@ def stop_at(step: str) -> None:
 
 
 def main() -> None:
-    slug, tier, server, step = sys.argv[1:]
+    slug, tier, server, step, max_pause = sys.argv[1:]
+    options = MoveOptions(float(max_pause), KEEP_SECONDS, GIVE_UP_SECONDS)
     logging.disable(logging.WARNING)
     stop_at(step)
     with create_app(read_settings()).app_context():
-        move_tenant(slug, Tier(tier), server, OPTIONS)
+        move_tenant(slug, Tier(tier), server, options)
 
 
 if __name__ == "__main__":

@@ -6,17 +6,23 @@ from typing import Any
 from uuid import UUID
 
 from flask import Flask
+from members import Member
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 from tenant_databases import ask
 
-from trially.tenancy.catalog import PlacementRecord
+from trially.tenancy.catalog import PlacementRecord, Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.lifecycle.moving.guards import CLOSED, read_epoch
+from trially.tenancy.lifecycle.moving.moves import MoveOptions
 from trially.tenancy.lifecycle.moving.progress import MoveProgress, progressed
 from trially.tenancy.lifecycle.moving.sides import side_of
 from trially.tenancy.lifecycle.moving.tables import read_tables
 from trially.tenancy.lifecycle.operations import all_operations
+from trially.tenancy.servers.connections import execute
+
+OPTIONS = MoveOptions(max_pause=5, give_up_seconds=30)
+POOLED, DEDICATED, SCHEMA = Tier.POOLED_ROWS, Tier.DEDICATED_DATABASE, Tier.OWN_SCHEMA
 
 LEFT_BEHIND = (
     "SELECT slot_name::text FROM pg_replication_slots WHERE slot_name = ANY (%s)"
@@ -91,3 +97,34 @@ def at(step: str, do: Callable[[], Any]) -> Iterator[None]:
         yield
     finally:
         progressed.disconnect(look)
+
+
+def target_of(app: Flask, member: Member) -> PlacementRecord:
+    return placements_of(app, member.tenant.id)[1]
+
+
+def run_at(app: Flask, record: PlacementRecord, statement: str) -> None:
+    """Run a statement at a placement, past triggers and the guard, also while the mover writes."""
+    with app.app_context():
+        side = side_of(record)
+        with side.administered() as raw:
+            execute(raw, "SET session_replication_role = replica")
+            execute(raw, f"SET search_path = {side.schema}")
+            execute(raw, statement)
+
+
+def end_mover(app: Flask) -> None:
+    """End all sessions of the mover on its servers."""
+    ask(
+        app,
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+        " WHERE application_name = 'trially-move'",
+    )
+
+
+def assert_unmoved(app: Flask, member: Member, tier: Tier = POOLED) -> None:
+    (only,) = placements_of(app, member.tenant.id)
+    assert only.tier == tier
+    assert [each.id for each in writable_sides(app, member.tenant.id)] == [only.id]
+    assert left_behind(app, member.tenant.id) == []
+    assert len(member.get("/patients").json["data"]) == 3

@@ -24,6 +24,7 @@ from trially.tenancy.context import administered_tenant
 from trially.tenancy.lifecycle.completing import complete_slug
 from trially.tenancy.lifecycle.listing import slugs_of_created
 from trially.tenancy.operators.keeping import OPERATORS
+from trially.tenancy.repeating import in_rounds
 from trially.terminal import (
     NOTHING,
     json_option,
@@ -33,7 +34,7 @@ from trially.terminal import (
     progress_bar,
     table_options,
 )
-from trially.terminal.durations import Duration, rounds
+from trially.terminal.durations import Duration
 
 
 class SealingError(OperatorError):
@@ -69,13 +70,15 @@ def seal(
     """  # noqa: D301
     _check_choice(bool(slugs), is_all, is_of_operators)
     witnesses = configured_witnesses()
-    for _ in rounds(every):
+
+    def seal_once() -> list[str]:
         if is_all:
             done = seal_all(witnesses)
         else:
             done = seal_catalog(witnesses) if is_of_operators else seal_tenants(slugs, witnesses)
-        failed = _print_done(done, as_json=as_json, quiet=bool(every))
-    if failed:
+        return _print_done(done, as_json=as_json, quiet=bool(every))
+
+    if failed := in_rounds(every, seal_once):
         raise SealingError(
             f"{plural(len(failed), 'log')} could not be sealed: {', '.join(failed)}."
             " Correct the causes, and run the command again."

@@ -1,8 +1,6 @@
 """Durations as operators write them."""
 
 import re
-import time
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
@@ -34,17 +32,3 @@ def describe_seconds(seconds: float) -> str:
         return f"{seconds:.0f} s"
     hours, minutes = divmod(round(seconds / 60), 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
-
-
-def rounds(every: float | None, pause: Callable[[float], object] = time.sleep) -> Iterator[None]:
-    """Yield at the beginning of each round of a command: every so many seconds, or once if None.
-
-    A round that takes longer is followed by the next one at once. `pause` waits for so many
-    seconds, or until there is a reason for the next round.
-    """
-    while True:
-        started_at = time.monotonic()
-        yield
-        if every is None:
-            return
-        pause(max(0.0, every - (time.monotonic() - started_at)))

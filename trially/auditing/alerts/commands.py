@@ -13,8 +13,9 @@ from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.context import administered_tenant
 from trially.tenancy.lifecycle.completing import complete_slug
 from trially.tenancy.lifecycle.listing import slugs_of_created
+from trially.tenancy.repeating import in_rounds
 from trially.terminal import NOTHING, print_items, table_options
-from trially.terminal.durations import Duration, rounds
+from trially.terminal.durations import Duration
 
 SHOWN = ("tenant", "rule", "member_id", "operator", "count", "threshold", "until", "id")
 
@@ -41,13 +42,16 @@ def alerts(slug: str | None, *, of_all: bool, every: float | None, as_json: bool
     """  # noqa: D301 - click reads \b
     if (slug is None) is not of_all:
         raise click.UsageError("Name one tenant, or pass --all.")
-    for _ in rounds(every):
+
+    def evaluate_once() -> list[str]:
         slugs = slugs_of_created() if slug is None else [slug]
         failed: list[str] = []
         found = list(_evaluate_each(slugs, failed))
         if found or every is None:
             print_items(found, SHOWN, as_json=as_json)
-    if failed:
+        return failed
+
+    if failed := in_rounds(every, evaluate_once):
         raise NotEvaluatedError(f"The rules were not evaluated for {', '.join(failed)}. See above.")
 
 

@@ -26,13 +26,7 @@ from trially.tenancy.catalog_sessions import catalog_transaction, control_engine
 from trially.tenancy.lifecycle.listing import get_tenant
 from trially.tenancy.lifecycle.moving.copying import copy_snapshot
 from trially.tenancy.lifecycle.moving.guards import fence
-from trially.tenancy.lifecycle.moving.handing_over import (
-    SWITCH,
-    finish,
-    finish_interrupted,
-    lock_tenant,
-    locked_when_free,
-)
+from trially.tenancy.lifecycle.moving.interrupted import finish_interrupted
 from trially.tenancy.lifecycle.moving.moves import (
     MoveOptions,
     allocate_target,
@@ -44,7 +38,14 @@ from trially.tenancy.lifecycle.moving.numbering import continue_numbers
 from trially.tenancy.lifecycle.moving.plan import MovePlan, plan_of, read_plan
 from trially.tenancy.lifecycle.moving.progress import MoveProgress
 from trially.tenancy.lifecycle.moving.sides import SideSession
+from trially.tenancy.lifecycle.moving.source_locks import locked_when_free
 from trially.tenancy.lifecycle.moving.steps import create_target, give_up_target
+from trially.tenancy.lifecycle.moving.switching import (
+    SWITCH,
+    Switch,
+    commit_softly,
+    lock_tenant,
+)
 from trially.tenancy.lifecycle.moving.tables import MovedTable
 from trially.tenancy.lifecycle.operations import KINDS, OperationKind, Step, check_attempt
 from trially.tenancy.lifecycle.status import find_to_change
@@ -124,6 +125,7 @@ def _hand_over(operation: Operation) -> None:
             plan.target.administered() as opening,
             plan.source.administered() as locking,
         ):
+            commit_softly(locking, waits=plan.source.waits_for_disk)
             tenant = lock_tenant(catalog, plan)
             progress.begin("lock")
             with locked_when_free(locking, plan.source):
@@ -131,9 +133,10 @@ def _hand_over(operation: Operation) -> None:
                 with plan.source.reading() as source:
                     # The log names patients by numbers, so none of them is given again.
                     continue_numbers(source, target, list(tables.values()))
+                switch = Switch(catalog, tenant, plan, opening)
                 progress.begin("fence")
-                fence(locking, plan.tenant_id, waits=plan.source.waits_for_disk)
-                finish(catalog, tenant, plan, opening, progress)
+                fence(locking, plan.tenant_id)
+                switch.carry_out(progress)
                 progress.begin("unlock")
 
 

@@ -23,6 +23,7 @@ from trially.tenancy.lifecycle.completing import complete_slug
 from trially.tenancy.lifecycle.listing import count_members, get_tenant
 from trially.tenancy.lifecycle.listing_commands import describe as describe_tenant
 from trially.tenancy.lifecycle.status import find_to_change
+from trially.tenancy.repeating import in_rounds
 from trially.terminal import (
     NOTHING,
     Loss,
@@ -33,7 +34,7 @@ from trially.terminal import (
     print_json,
     table_options,
 )
-from trially.terminal.durations import Duration, rounds
+from trially.terminal.durations import Duration
 
 PERIOD = "30d"
 FORMS = ("legal_hold", "release_hold", "cancel", "dry_run")
@@ -164,28 +165,32 @@ def _order(slug: str, options: Mapping[str, Any], *, as_json: bool) -> None:
 
 
 def _erase_due(every: float | None, *, as_json: bool) -> None:
-    failed: list[Done] = []
-    for _ in rounds(every):
+    def erase_once() -> Sequence[Done]:
         done = list(erase_due())
-        failed = [each for each in done if each.error is not None]
         if done or as_json:
-            items = [
-                {
-                    "tenant_id": str(each.tenant_id),
-                    "erased_at": each.erasure and each.erasure.erased_at,
-                    "error": each.error,
-                }
-                for each in done
-            ]
-            columns = ("tenant_id", "erased_at", "error")
-            print_items(items, columns, as_json=as_json, texts=("error",), optional=("error",))
+            _print_done(done, as_json=as_json)
         elif every is None:
             click.echo("No erasure is due.")
-    if failed:
+        return done
+
+    if failed := [each for each in in_rounds(every, erase_once) if each.error is not None]:
         raise NotErasedError(
             f"{plural(len(failed), 'erasure')} could not be carried out. Correct the causes, and"
             " run the command again."
         )
+
+
+def _print_done(done: Sequence[Done], *, as_json: bool) -> None:
+    items = [
+        {
+            "tenant_id": str(each.tenant_id),
+            "erased_at": each.erasure and each.erasure.erased_at,
+            "error": each.error,
+        }
+        for each in done
+    ]
+    columns = ("tenant_id", "erased_at", "error")
+    print_items(items, columns, as_json=as_json, texts=("error",), optional=("error",))
 
 
 def _print_found(slug: str, *, as_json: bool) -> None:

@@ -9,8 +9,9 @@ from trially.errors import OperatorError
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.lifecycle.claim_notices import ClaimNotices
 from trially.tenancy.lifecycle.filling import AlreadyFillingError, Stock, fill_ready, read_stocks
+from trially.tenancy.repeating import in_rounds
 from trially.terminal import NOTHING, plural, print_items, table_options
-from trially.terminal.durations import Duration, rounds
+from trially.terminal.durations import Duration
 
 
 class NotReadyError(OperatorError):
@@ -32,18 +33,20 @@ def ready(*, every: float | None, dry_run: bool, as_json: bool) -> None:
     Example:
       flask tenants ready --every 10s
     """  # noqa: D301
-    notices = ClaimNotices()
-    for _ in rounds(every, notices.wait):
+
+    def fill_once() -> list[Stock]:
         try:
             stocks = read_stocks() if dry_run else fill_ready()
         except AlreadyFillingError:
             if every is None:
                 raise
-            stocks = []
+            return []
         failed = [stock for stock in stocks if stock.error is not None]
         if every is None or failed or any(stock.created or stock.removed for stock in stocks):
             _print(stocks, as_json=as_json)
-    if failed:
+        return failed
+
+    if failed := in_rounds(every, fill_once, ClaimNotices().wait):
         raise NotReadyError(
             f"Ready tenants of {plural(len(failed), 'tier')} could not be created or removed."
             " Correct the causes, and run the command again."

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
-from sqlalchemy.exc import OperationalError
 
 from trially.tenancy.catalog import Tier
 from trially.tenancy.catalog_commands import catalog_command
@@ -26,10 +25,10 @@ from trially.tenancy.lifecycle.moving.reporting import (
 )
 from trially.tenancy.lifecycle.moving.settling import Settled, UnsettledError, settle
 from trially.tenancy.lifecycle.tenant_commands import slug_argument
-from trially.tenancy.schema.failures import describe_failure
+from trially.tenancy.repeating import in_rounds
 from trially.tenancy.tiers import TIERS
 from trially.terminal import NOTHING, json_option, plural, print_items, table_options
-from trially.terminal.durations import Duration, rounds
+from trially.terminal.durations import Duration
 
 MOVED_TIERS = [tier.value for tier, kind in TIERS.items() if kind.can_move]
 
@@ -157,17 +156,14 @@ def settle_moves(*, every: float | None, dry_run: bool, as_json: bool) -> None:
     Example:
       flask tenants settle-moves --every 5s
     """  # noqa: D301
-    for _ in rounds(every):
-        try:
-            settled = settle(is_dry_run=dry_run)
-        except OperationalError as error:
-            if every is None:
-                raise
-            # After a crash of the catalog's server, the next round has to settle what it left.
-            click.echo(f"The catalog does not answer: {describe_failure(error)}", err=True)
-            continue
+
+    def settle_once() -> Sequence[Settled]:
+        settled = settle(is_dry_run=dry_run)
         if every is None or settled:
             _print(settled, as_json=as_json)
+        return settled
+
+    settled = in_rounds(every, settle_once)
     if failed := [each for each in settled if each.error is not None]:
         raise UnsettledError(
             f"What moves of {plural(len(failed), 'tenant')} have left could not be settled."

@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from psycopg2 import OperationalError, sql
 from psycopg2.errors import LockNotAvailable
@@ -17,14 +18,10 @@ from trially.tenancy.lifecycle.moving.catching_up import Follower
 from trially.tenancy.lifecycle.moving.copying import copy_snapshot
 from trially.tenancy.lifecycle.moving.errors import BusyTenantError
 from trially.tenancy.lifecycle.moving.guards import CLOSED, open_at
-from trially.tenancy.lifecycle.moving.handing_over import (
-    SWITCH,
-    HandOver,
-    check_revisions,
-    finish_interrupted,
-    serve_source,
-)
+from trially.tenancy.lifecycle.moving.handing_over import HandOver, check_revisions
 from trially.tenancy.lifecycle.moving.indexes import create_indexes, set_indexes_aside
+from trially.tenancy.lifecycle.moving.interrupted import finish_interrupted, serve_source
+from trially.tenancy.lifecycle.moving.lost_connections import moved_in_spite_of_losses
 from trially.tenancy.lifecycle.moving.plan import MovePlan, plan_of, read_plan
 from trially.tenancy.lifecycle.moving.progress import MoveProgress
 from trially.tenancy.lifecycle.moving.removing import remove_rows
@@ -35,6 +32,7 @@ from trially.tenancy.lifecycle.moving.stream import (
     drop_publication,
     opened_stream,
 )
+from trially.tenancy.lifecycle.moving.switching import SWITCH
 from trially.tenancy.lifecycle.moving.tables import MovedTable, common_tables
 from trially.tenancy.lifecycle.operations import KINDS, OperationKind, Step, check_attempt
 from trially.tenancy.tiers import tier_of
@@ -57,8 +55,14 @@ def create_target(session: Session, operation: Operation) -> None:
 
 
 def _move_rows(operation: Operation) -> None:
+    """Copy, catch up and switch, again if a connection is lost before the switch."""
+    progress = moved_in_spite_of_losses(partial(_try_to_move_rows, operation))
+    _record_result(operation, progress)
+
+
+def _try_to_move_rows(operation: Operation, progress: MoveProgress) -> None:
     """Copy, catch up and switch. A switch that was interrupted is finished."""
-    plan, progress = plan_of(operation), MoveProgress()
+    plan = plan_of(operation)
     with plan.target.writing() as target:
         with catalog_transaction() as session:
             check_attempt(session, operation)
@@ -83,7 +87,6 @@ def _move_rows(operation: Operation) -> None:
                 follower = Follower(source, stream, applier, plan.publication, limit)
                 _switch_when_quiet(HandOver(plan, follower, target, tables, progress), not_before)
                 progress.applied_rows = applier.applied_rows
-    _record_result(operation, progress)
 
 
 def _switch_when_quiet(hand_over: HandOver, not_before: float) -> None:
