@@ -1,15 +1,15 @@
 """Encryption of one column's values under a tenant's data key: AES-256-SIV (RFC 5297).
 
 A sealed value is a byte for the format, four bytes for the version of the data key, and the
-ciphertext. Tenant, table, column and row are authenticated and not stored. So a sealed value cannot
-be moved to another row, column, table or tenant.
+ciphertext. Tenant and context are authenticated and not stored. So a sealed value cannot be moved
+to another column or tenant. The context is `table.column`. Columns that SQL compares with one
+another share a context.
 
-AES-SIV needs no nonce. Two equal values in one row of one column have equal ciphertexts, so an
-observer of two dumps sees that a value returned. Equal values of two rows have different ones.
+AES-SIV needs no nonce, and equal values of one context have equal ciphertexts. So PostgreSQL can
+compare them and hold unique keys, and an observer sees which rows have the same value.
 """
 
 import struct
-from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
@@ -29,36 +29,36 @@ _HEADER = struct.Struct(">BI")
 
 
 class FieldCipher:
-    """Seals and unseals one column of one tenant, under one version of its data key.
+    """Seals and unseals the columns of one context, under one version of a tenant's data key.
 
     Creating one derives a key, which takes about 12 µs. Keep it for as long as its data key.
     """
 
-    def __init__(self, key: DataKey, table: str, column: str) -> None:
-        context = f"{table}\0{column}".encode()
-        self._cipher = AESSIV(key.derive(DataPurpose.FIELDS, KEY_BYTES, context))
+    def __init__(self, key: DataKey, context: str) -> None:
+        encoded = context.encode()
+        self._cipher = AESSIV(key.derive(DataPurpose.FIELDS, KEY_BYTES, encoded))
         self._header = _HEADER.pack(FORMAT, key.version)
-        self._address = [self._header, key.tenant_id.bytes, table.encode(), column.encode()]
+        self._associated = [self._header, key.tenant_id.bytes, encoded]
 
-    def seal(self, row_id: UUID, value: bytes) -> bytes:
-        """Return the sealed value of a row."""
+    def seal(self, value: bytes) -> bytes:
+        """Return the sealed value."""
         padder = PKCS7(BLOCK_BITS).padder()
         padded = padder.update(value) + padder.finalize()
-        return self._header + self._cipher.encrypt(padded, [*self._address, row_id.bytes])
+        return self._header + self._cipher.encrypt(padded, self._associated)
 
-    def unseal(self, row_id: UUID, sealed: bytes) -> bytes:
-        """Return the value of a row.
+    def unseal(self, sealed: bytes) -> bytes:
+        """Return the value.
 
         Raises `UnsealError` for a changed value, and for one of another version of the data key,
-        tenant, table, column or row.
+        tenant or context.
         """
         if not sealed.startswith(self._header):
             raise UnsealError("The value was sealed with another version of the data key.")
         encrypted = sealed[_HEADER.size :]
         try:
-            padded = self._cipher.decrypt(encrypted, [*self._address, row_id.bytes])
+            padded = self._cipher.decrypt(encrypted, self._associated)
         except (InvalidTag, ValueError):
-            raise UnsealError("The value was changed, or belongs to another row.") from None
+            raise UnsealError("The value was changed, or belongs to another column.") from None
         unpadder = PKCS7(BLOCK_BITS).unpadder()
         return unpadder.update(padded) + unpadder.finalize()
 

@@ -41,6 +41,7 @@ from trially.recruiting.patients.schema import (
     PatientQuerySchema,
     PatientSchema,
 )
+from trially.recruiting.patients.settling import settle_before_change
 from trially.recruiting.patients.taken_mrns import refuse_taken_mrn
 from trially.recruiting.search.indexing import INDEXED, index_patients, write_own_name
 from trially.recruiting.sources.locking import lock_sources_of
@@ -162,6 +163,7 @@ def change_patient(patient_id: UUID, versions: Versions | None, body: dict[str, 
         refuse_masked(PATIENTS.masked & body.keys())
         PATIENTS.get(patient_id)
         refuse_taken_mrn(body["mrn"], wanted_for=patient_id)
+    settle_before_change(patient_id)
     changes = PATIENTS.merged(patient_id, body)
     derived = _death_of(body)
     if "birth_date" in body:
