@@ -23,7 +23,7 @@ from trially.version import VERSION
 PROVISIONING_RECEIVERS = (managing.add_owner, masked_clones.index_clone)
 """What takes part in the creation of a tenant. Their modules must be imported before."""
 
-FIELD_RECEIVERS = (field_backfill.settle_tenant,)
+FIELD_RECEIVERS = (field_backfill.settle_tenant, field_backfill.settle_copy)
 """What takes part when a tenant's fields are encrypted."""
 
 

@@ -185,7 +185,7 @@ class RequestState:
 
     tenant: "TenantEntry | None" = None
     placement: "Placement | None" = None
-    derived_keys: "dict[tuple[str, int], Any]" = field(default_factory=dict)
+    derived_keys: "dict[tuple[str, int, UUID | None], Any]" = field(default_factory=dict)
     """Ciphers and blind indexes of the tenant's columns: by context and version of its data key."""
 
     support: "SupportAccess | None" = None

@@ -1,6 +1,7 @@
 """Whether a tenant's fields are encrypted, and under which version of its data key."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 
 @dataclass(frozen=True)
@@ -14,6 +15,8 @@ class FieldState:
     """Some rows are in the form of `former`, until the backfill has changed all."""
 
     former: int | None = None
+    opens_as: UUID | None = None
+    """Another tenant whose keys may have sealed the rows, while a copy adopts them."""
 
     @property
     def is_sealed(self) -> bool:

@@ -7,6 +7,7 @@ for. So each statement is written once, and other tenants' statements do not kno
 
 from enum import Enum
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Column
 
@@ -39,6 +40,8 @@ def let_read_sealed(dialect: Any, compiler: type[Any], sealed: Sealed) -> None:
     """Let statements of a dialect, which a compiler compiles, read and write sealed columns."""
     dialect.statement_compiler = type("SealedCompiler", (_ReadsBoth, compiler), {})
     dialect.reads_sealed = True
+    # Types keep what they have prepared for a dialect. The dialect was copied from another one.
+    dialect._type_memos = WeakKeyDictionary()  # noqa: SLF001
     if sealed is Sealed.WRITTEN:
         preparer = type("SealedPreparer", (_WritesBeside, dialect.preparer), {})
         dialect.identifier_preparer = preparer(dialect)

@@ -28,6 +28,13 @@ def sealed_tables() -> tuple[Table, ...]:
     return tuple(tables[name] for name in sorted(tables) if sealed_columns(tables[name]))
 
 
+@cache
+def columns_beside(table: Table) -> frozenset[str]:
+    """Return the columns that hold the sealed values of other columns."""
+    kinds = sealed_columns(table).values()
+    return frozenset(kind.beside for kind in kinds if isinstance(kind, SealedDate))
+
+
 def stored_row(table: Table, row: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a row as the current tenant stores it, for JSON of a statement that is a text.
 
@@ -60,7 +67,7 @@ def new_keys(table: Table) -> dict[str, bytes]:
     return {
         name: secrets.token_bytes(kind.length)
         for name, kind in sealed_columns(table).items()
-        if isinstance(kind, SealedBytes)
+        if isinstance(kind, SealedBytes) and kind.length and table.c[name].server_default
     }
 
 

@@ -7,7 +7,7 @@ the stored ones: `sealed_rows` seals and opens its rows.
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import Date, LargeBinary, Text
+from sqlalchemy import ARRAY, Date, LargeBinary, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
@@ -15,6 +15,7 @@ from sqlalchemy.types import TypeDecorator
 from trially.database.sealing import (
     MARK,
     field_state,
+    forms_of_text,
     open_bytes,
     open_json,
     open_text,
@@ -22,22 +23,29 @@ from trially.database.sealing import (
     seal_json,
     seal_text,
 )
+from trially.keys.field_sealing import FORMAT
 
 
 class SealedText(TypeDecorator[str]):
-    """A text of at most `length` characters."""
+    """A text of at most `length` characters.
+
+    With `only_with`, a text without these characters is stored as it is.
+    """
 
     impl = Text
     cache_ok = True
 
-    def __init__(self, length: int, context: str) -> None:
+    def __init__(self, length: int, context: str, only_with: str = "") -> None:
         super().__init__()
         self.length = length
         self.context = context
+        self.only_with = only_with
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         """Return the stored form."""
-        return None if value is None else seal_text(self.context, value)
+        if value is None or self.only_with not in value:
+            return value
+        return seal_text(self.context, value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
         """Return the text."""
@@ -73,6 +81,29 @@ class SealedDate(TypeDecorator[dt.date]):
         return dt.date.fromisoformat(open_text(self.context, value))
 
 
+class FormsOfDate(TypeDecorator[dt.date]):
+    """The forms in which a date may be stored, as an array that a `SealedDate` is compared with."""
+
+    impl = ARRAY(Text)
+    cache_ok = True
+
+    def __init__(self, context: str) -> None:
+        super().__init__()
+        self.context = context
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        """Return the type of the array."""
+        return dialect.type_descriptor(ARRAY(Text if reads_text(dialect) else Date))
+
+    def process_bind_param(self, value: dt.date | None, dialect: Dialect) -> Any:
+        """Return the forms: the date itself for a tenant without encryption."""
+        if value is None:
+            return None
+        if not reads_text(dialect):
+            return [value]
+        return forms_of_text(self.context, str(value))
+
+
 def reads_text(dialect: Dialect) -> bool:
     """Return whether statements of a dialect read dates as texts: see `sealed_compiling`."""
     return getattr(dialect, "reads_sealed", False)
@@ -98,12 +129,14 @@ class SealedJson(TypeDecorator[Any]):
 
 
 class SealedBytes(TypeDecorator[bytes]):
-    """Bytes of a known length: sealed ones are longer."""
+    """Bytes of a known length: sealed ones are longer. Without a length, the bytes are of a text,
+    which does not begin with the byte that sealed ones begin with.
+    """
 
     impl = LargeBinary
     cache_ok = True
 
-    def __init__(self, length: int, context: str) -> None:
+    def __init__(self, length: int | None, context: str) -> None:
         super().__init__()
         self.length = length
         self.context = context
@@ -117,7 +150,11 @@ class SealedBytes(TypeDecorator[bytes]):
         if value is None:
             return None
         stored = bytes(value)
-        return stored if len(stored) == self.length else open_bytes(self.context, stored)
+        if self.length is None:
+            is_sealed = stored[:1] == bytes([FORMAT])
+        else:
+            is_sealed = len(stored) != self.length
+        return open_bytes(self.context, stored) if is_sealed else stored
 
 
 Sealable = SealedText | SealedDate | SealedJson | SealedBytes

@@ -16,6 +16,7 @@ import orjson
 from trially.database.field_states import READABLE, FieldState
 from trially.keys.blind_indexes import BlindIndex
 from trially.keys.field_sealing import FieldCipher, key_version_of
+from trially.keys.sealing import UnsealError
 from trially.state import app_state, request_state
 
 MARK = "\x01"
@@ -67,7 +68,14 @@ def seal_bytes(context: str, value: bytes) -> bytes:
 
 def open_bytes(context: str, sealed: bytes) -> bytes:
     """Return the bytes of a sealed value. Raises `UnsealError`."""
-    return _cipher(context, key_version_of(sealed)).unseal(sealed)
+    version = key_version_of(sealed)
+    other = field_state().opens_as
+    if other is None:
+        return _cipher(context, version).unseal(sealed)
+    try:
+        return _cipher(context, version, other).unseal(sealed)
+    except UnsealError:  # An interrupted copy has sealed it for itself already.
+        return _cipher(context, version).unseal(sealed)
 
 
 def forms_of_text(context: str, value: str) -> list[str]:
@@ -100,8 +108,7 @@ def _sealed(context: str, value: bytes, version: int) -> str:
 
 
 def _opened(context: str, stored: str) -> bytes:
-    sealed = urlsafe_b64decode(stored[len(MARK) :])
-    return _cipher(context, key_version_of(sealed)).unseal(sealed)
+    return open_bytes(context, urlsafe_b64decode(stored[len(MARK) :]))
 
 
 def _blind(kind: str, term: str, version: int) -> str:
@@ -109,29 +116,28 @@ def _blind(kind: str, term: str, version: int) -> str:
     return MARK + urlsafe_b64encode(index.term(f"{kind}\0{term}")).decode().rstrip("=")
 
 
-def _cipher(context: str, version: int) -> FieldCipher:
-    return _derived(context, version, FieldCipher)
+def _cipher(context: str, version: int, tenant_id: UUID | None = None) -> FieldCipher:
+    return _derived(context, version, FieldCipher, tenant_id)
 
 
 def _make_index(key: Any, context: str) -> BlindIndex:
     return BlindIndex(key, context, TERM_BITS)
 
 
-def _derived(context: str, version: int, make: Any) -> Any:
-    """Return what derives from a version of the tenant's data key, made once in an app context."""
+def _derived(context: str, version: int, make: Any, tenant_id: UUID | None = None) -> Any:
+    """Return what derives from a version of a data key, made once in an app context.
+
+    It is the current tenant's, unless another one is named.
+    """
     state = request_state()
-    known = state.derived_keys.get((context, version))
+    name = context, version, tenant_id
+    known = state.derived_keys.get(name)
     if known is None:
-        known = make(_data_key(version), context)
-        state.derived_keys[(context, version)] = known
+        placement = state.placement
+        assert placement is not None  # noqa: S101
+        key = app_state().find_data_key(tenant_id or placement.tenant_id, version)
+        known = state.derived_keys[name] = make(key, context)
     return known
-
-
-def _data_key(version: int) -> Any:
-    placement = request_state().placement
-    assert placement is not None  # noqa: S101
-    tenant_id: UUID = placement.tenant_id
-    return app_state().find_data_key(tenant_id, version)
 
 
 def _in_order(value: Any) -> Any:

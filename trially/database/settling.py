@@ -16,7 +16,8 @@ from sqlalchemy.dialects import postgresql
 from trially.database.changes import note_derived
 from trially.database.placement import current_placement
 from trially.database.sealed_rows import open_row, sealed_columns, stored_row
-from trially.database.sealed_types import SealedDate
+from trially.database.sealed_types import SealedBytes, SealedDate, SealedJson, SealedText
+from trially.database.sealing import MARK
 from trially.database.session import db
 
 _DIALECT: Any = postgresql.dialect()  # type: ignore[no-untyped-call]
@@ -43,6 +44,26 @@ def settle_rows(table: Table, ids: Collection[UUID], column: str = "id") -> list
     if changed:
         _write(table, names, changed)
     return [UUID(row["id"]) for row in changed]
+
+
+def has_sealed(table: Table) -> bool:
+    """Return whether the current tenant has an encrypted row in a table."""
+    conditions = []
+    for name, kind in sealed_columns(table).items():
+        if isinstance(kind, SealedText):
+            conditions.append(f"starts_with({name}, :mark)")
+        elif isinstance(kind, SealedDate):
+            conditions.append(f"{kind.beside} IS NOT NULL")
+        elif isinstance(kind, SealedJson):
+            conditions.append(f"jsonb_typeof({name}) = 'string'")
+        elif isinstance(kind, SealedBytes) and kind.length is not None:
+            conditions.append(f"length({name}) <> {kind.length:d}")
+    found = _run(
+        f"SELECT EXISTS (SELECT FROM {table.name} WHERE tenant_id = CAST(:tenant_id AS uuid)"
+        f" AND ({' OR '.join(conditions)}))",
+        mark=MARK,
+    )
+    return bool(found.scalar_one())
 
 
 def next_ids(table: Table, after: UUID, most: int) -> list[UUID]:

@@ -4,6 +4,7 @@ import click
 
 from trially.tenancy.archives.ages import last_backup_of
 from trially.tenancy.catalog_commands import catalog_command
+from trially.tenancy.encrypting.states import describe_fields
 from trially.tenancy.lifecycle.completing import complete_slug
 from trially.tenancy.lifecycle.listing import count_members, get_tenant
 from trially.tenancy.lifecycle.listing_commands import describe
@@ -17,7 +18,7 @@ def show(slug: str, *, as_json: bool) -> None:
     """Show the tenant SLUG, its placement, members, size and revision.
 
     `former` are the placements to which `flask tenants move-back` can return. `last_backup` is the
-    time of its newest archive.
+    time of its newest archive. `fields` says whether what identifies patients is encrypted.
     """
     from trially.tenancy.lifecycle.measuring import measure_placement
     from trially.tenancy.lifecycle.moving.kept import kept_placements
@@ -28,6 +29,7 @@ def show(slug: str, *, as_json: bool) -> None:
         "updated_at": tenant.updated_at,
         "members": count_members(tenant),
         **measure_placement(tenant.placement),
+        "fields": describe_fields(tenant),
         "last_backup": last_backup_of(tenant.id),
         "former": [
             {"tier": each.tier, "server": each.server.name, "kept_until": each.kept_until}

@@ -19,6 +19,9 @@ WIDENED = {
     },
     "patient_name": {"given_name": 200, "family_name": 200, "full_name": 200},
     "patient_identifier": {"value": 255},
+    "patient_hold": {"reason": 500},
+    "waiting_fact": {"patient_key": 1100},
+    "import_fault": {"missing_id": 1100},
 }
 
 

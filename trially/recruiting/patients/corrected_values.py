@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
-from sqlalchemy.types import TypeDecorator
 
+from trially.database.sealed_types import SealedJson
 from trially.database.sealing import open_json, open_text, seal_json, seal_text
 
 IMPORTED = "imported"
@@ -27,11 +27,17 @@ CONTEXTS = {
 ADDRESS = "address"
 
 
-class SealedCorrections(TypeDecorator[dict[str, Any]]):
+class SealedCorrections(SealedJson):
     """An object for each corrected field, with what the source says as `imported`."""
 
-    impl = JSONB
     cache_ok = True
+
+    def __init__(self) -> None:
+        super().__init__("patient.corrections")
+
+    def coerce_compared_value(self, op: Any, value: Any) -> Any:
+        """Return the type of what is compared with corrections, such as the name of a field."""
+        return JSONB().coerce_compared_value(op, value)
 
     def process_bind_param(self, value: Mapping[str, Any] | None, dialect: Dialect) -> Any:
         """Return the stored form."""

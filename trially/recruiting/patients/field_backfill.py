@@ -5,23 +5,31 @@ It starts at the first row again after an interruption, and writes only rows of 
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
+from flask import current_app
 from sqlalchemy import Table
 from sqlalchemy.exc import DBAPIError
 
 from trially.audit.recording import note
+from trially.audit.working import working
 from trially.backfills.filling import acting_for
-from trially.database.placement import StalePlacementError
+from trially.database.field_states import FieldState
+from trially.database.placement import StalePlacementError, enter_placement
 from trially.database.rows import table_of
 from trially.database.sealed_rows import sealed_tables
 from trially.database.session import transaction
-from trially.database.settling import next_ids, settle_rows
+from trially.database.settling import has_sealed, next_ids, settle_rows
 from trially.recruiting.patients.model import Patient
 from trially.recruiting.patients.settling import settle_patients
+from trially.tenancy.administered import administered_placement
+from trially.tenancy.catalog import PlacementRecord
+from trially.tenancy.encrypting.adopting import rows_copied
 from trially.tenancy.encrypting.operation import fields_change
 from trially.tenancy.schema.failures import PASSING
+from trially.tenancy.tiers import tier_of
 
 AT_A_TIME = 200
 """Rows of one transaction. They are locked for as long."""
@@ -44,6 +52,37 @@ def settle_tenant(slug: str, report: Callable[[int], None]) -> None:
     for table in sealed_tables():
         if table.name not in _WITH_PATIENT:
             _settle(slug, table.name, partial(_settle_others, table), report)
+
+
+@rows_copied.connect
+def settle_copy(
+    record: PlacementRecord,
+    make_state: Callable[[], FieldState],
+    *,
+    only_if_sealed: bool = False,
+) -> bool:
+    """Settle rows that were copied to a placement. Return whether any was encrypted before."""
+    app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+    with app.app_context(), working():
+        placement = administered_placement(tier_of(record).placement(record))
+        enter_placement(placement)
+        with transaction():
+            is_sealed = any(map(has_sealed, sealed_tables()))
+        if only_if_sealed and not is_sealed:
+            return False
+        enter_placement(replace(placement, fields=make_state()))
+        steps = [partial(_settle_people, table_of(Patient))]
+        steps += [
+            partial(_settle_others, table)
+            for table in sealed_tables()
+            if table.name not in _WITH_PATIENT
+        ]
+        for step in steps:
+            after: UUID | None = _LOWEST_ID
+            while after is not None:
+                with transaction():
+                    after, _, _ = step(after)
+    return is_sealed
 
 
 def _settle(

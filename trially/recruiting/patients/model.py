@@ -39,9 +39,11 @@ from trially.database.protection import (
     CLINICAL_DATE,
     FOLLOWS,
     OF_MEMBERS,
+    DIGESTS,
+    RECORD_IDS,
     SEALED,
-    SEALED_KEY,
     SOURCES,
+    UNSEALED_PERIODS,
     VERSIONS,
     ZONES,
     protect,
@@ -60,6 +62,7 @@ from trially.recruiting.sources.model import MANUAL_SOURCE
 from trially.resources.sorting import by, ignoring_case, index_sorts
 
 AUDIT_KEY_BYTES = 32
+BIRTH_DATES = "patient.birth_date"
 
 RECORD_NUMBERS = "patient.number"
 """The context of MRNs and of other identifiers: SQL chooses an MRN among the identifiers."""
@@ -85,7 +88,7 @@ class Patient(Timestamped, Versioned, TenantModel):
     given_name: Mapped[str | None] = mapped_column(SealedText(200, "patient.given_name"))
     family_name: Mapped[str | None] = mapped_column(SealedText(200, "patient.family_name"))
     birth_date: Mapped[dt.date | None] = mapped_column(
-        SealedDate("patient.birth_date", beside="birth_date_sealed")
+        SealedDate(BIRTH_DATES, beside="birth_date_sealed")
     )
     birth_date_sealed: Mapped[str | None] = mapped_column(Text, info=since("0024"))
     """The birth date, if the tenant encrypts fields; `birth_date` is null then."""
@@ -328,11 +331,12 @@ classify(
 protect(
     Patient,
     {
-        SEALED_KEY: "source_id mrn content_hash link_source_id",
         SEALED: (
-            "given_name family_name birth_date phone email address impossible_dates replaces"
-            " corrections audit_key"
+            "mrn given_name family_name birth_date birth_date_sealed phone email address"
+            " impossible_dates corrections audit_key"
         ),
+        RECORD_IDS: "source_id link_source_id replaces",
+        DIGESTS: "content_hash",
         SOURCES: "source base_url mrn_system link_base_url",
         CLINICAL_DATE: "deceased_at deceased_on last_encounter_on",
         VERSIONS: "version_at version_number",
@@ -355,7 +359,7 @@ protect(
     ErasedPatient,
     {
         SOURCES: "source",
-        SEALED_KEY: "digest",
+        DIGESTS: "digest",
         OF_MEMBERS: "erased_by",
     },
 )
@@ -374,8 +378,8 @@ classify(
 protect(
     PatientIdentifier,
     {
-        SOURCES: "system",
-        SEALED_KEY: "value",
-        SEALED: "assigner period_start period_end",
+        SOURCES: "system assigner",
+        SEALED: "value",
+        UNSEALED_PERIODS: "period_start period_end",
     },
 )

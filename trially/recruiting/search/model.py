@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from trially.database.changes import unaudited
 from trially.database.classes import REMOVED, Copied, Held, classify, identifier, one_of
 from trially.database.model import TenantModel
-from trially.database.protection import BLINDED_TERM, SEALED, protect
+from trially.database.protection import BLINDED_TERM, SEALED, UNSEALED_PERIODS, protect
 from trially.database.sealed_types import SealedText
 
 LONGEST_TERM = 100
@@ -123,7 +123,8 @@ classify(
 protect(
     PatientName,
     {
-        SEALED: "given_name family_name full_name period_start period_end",
+        SEALED: "given_name family_name full_name",
+        UNSEALED_PERIODS: "period_start period_end",
     },
 )
 classify(

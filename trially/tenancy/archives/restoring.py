@@ -24,6 +24,7 @@ from trially.tenancy.catalog import (
     Tier,
 )
 from trially.tenancy.catalog_sessions import catalog_transaction
+from trially.tenancy.encrypting.adopting import adopt_rows
 from trially.tenancy.lifecycle.moving.indexes import create_indexes, set_all_aside
 from trially.tenancy.lifecycle.moving.moves import MoveOptions, move_tenant
 from trially.tenancy.lifecycle.moving.removing import remove_rows
@@ -176,6 +177,7 @@ def load_archive(record: PlacementRecord, operation: Operation) -> None:
                 f"The file at {parameters['url']} was exchanged after it had been verified."
             )
         create_indexes(target, operation)
+    adopt_rows(record, manifest.header.tenant_id)
     rows_loaded.send(
         record, source_tenant_id=manifest.header.tenant_id, snapshot_at=manifest.snapshot_at
     )

@@ -16,6 +16,7 @@ from trially.tenancy.catalog import (
 )
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.cloning.steps import CLONE
+from trially.tenancy.encrypting.states import refuse_encrypted
 from trially.tenancy.lifecycle.operations import run_operation
 from trially.tenancy.lifecycle.provisioning import (
     begin_tenant,
@@ -62,6 +63,8 @@ def clone_tenant(reference: str, slug: str, options: CloneOptions) -> Tenant:
     name = options.name or slug
     check_options(name, {})
     refuse_unserved(slug)
+    if options.masked:
+        refuse_encrypted(reference, "no masked clone is made of it: masking reads what it replaces")
     with catalog_transaction() as session:
         source = find_to_change(session, reference)
         tenant = _new_tenant(source, slug, name)

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from trially.tenancy.catalog import Operation, PlacementRecord
 from trially.tenancy.catalog_sessions import control_engine
 from trially.tenancy.cloning.copying import copy_rows
+from trially.tenancy.encrypting.adopting import adopt_rows
 from trially.tenancy.lifecycle.moving.progress import MoveProgress
 from trially.tenancy.lifecycle.moving.removing import remove_rows
 from trially.tenancy.lifecycle.moving.sides import side_of
@@ -31,6 +32,8 @@ def _copy(operation: Operation) -> None:
     copy_rows(
         side_of(source), side_of(target), progress, masked=bool(operation.parameters["masked"])
     )
+    if not operation.parameters["masked"]:
+        adopt_rows(target, source.tenant_id)
 
 
 def _placements(operation: Operation) -> tuple[PlacementRecord, PlacementRecord]:

@@ -1,11 +1,14 @@
 """How a tenant's fields are stored, in the catalog: what changes it, and what it forbids."""
 
+from uuid import UUID
+
 from sqlalchemy import func, update
 from sqlalchemy.orm import Session
 
 from trially.database.field_states import FieldState
 from trially.errors import OperatorError
 from trially.tenancy.catalog import PlacementRecord, Tenant, TenantStatus
+from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.lifecycle.listing import get_tenant
 from trially.tenancy.tiers import tier_of
 
@@ -37,6 +40,12 @@ def end_change(session: Session, tenant: Tenant) -> None:
             fields_are_changing=False, former_field_key_version=None, updated_at=func.now()
         )
     )
+
+
+def fields_of(tenant_id: UUID) -> FieldState:
+    """Return how a tenant's fields are stored, as the catalog says now."""
+    with catalog_transaction() as session:
+        return session.get_one(Tenant, tenant_id).fields
 
 
 def refuse_encrypted(reference: str, what: str) -> None:
