@@ -14,12 +14,12 @@ from uuid import UUID, uuid4
 
 import pytest
 from borrowed_tenants import BorrowTenant, Lender
+from encrypted_tenants import encrypt
 from flask import Flask
 from flask.testing import FlaskCliRunner
 from installed_postgres import installed_binaries, running_installed_server
 from members import AsMember, MakeFact, MakePatient, MakeTenant, Member
 from poolers import Pooler, running_pooler
-from sealed_tenants import encrypt
 from sqlalchemy import URL, insert
 from tenant_databases import TIERS, access_of, remove_installation
 from tokens import token

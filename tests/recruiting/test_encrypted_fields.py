@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from encrypted_tenants import encrypt
 from flask import Flask
 from members import AsMember, MakePatient, MakeTenant, Member
 from psycopg2 import sql
-from sealed_tenants import encrypt
 from sqlalchemy import select, text
 from tenant_databases import access_of, ask_in
 
@@ -125,9 +125,7 @@ def stored(app: Flask, tenant: Tenant) -> str:
 def canaries_in(dump: str) -> set[str]:
     """Return the identifiers that a dump shows, as text or as bytes."""
     lowered = dump.lower()
-    return {
-        each for each in CANARIES if each.lower() in lowered or each.encode().hex() in lowered
-    }
+    return {each for each in CANARIES if each.lower() in lowered or each.encode().hex() in lowered}
 
 
 def test_answers_are_the_same_and_rows_show_nothing(app: Flask, member: Member) -> None:

@@ -71,7 +71,7 @@ class _ReadsBoth:
 
 
 class _WritesBeside:
-    """Mixed into a preparer of names: names the column beside a date where a statement writes the date."""
+    """Mixed into a preparer of names: names the column where a statement writes a date."""
 
     def format_column(self, column: Any, *args: Any, **options: Any) -> str:
         """Return the name of the column that is written."""

@@ -92,4 +92,3 @@ def open_rows(table: Table, rows: Iterable[Mapping[str, Any]]) -> list[dict[str,
 def as_hex(value: bytes) -> str:
     """Return bytes in PostgreSQL's notation."""
     return f"\\x{value.hex()}"
-

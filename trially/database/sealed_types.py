@@ -41,13 +41,13 @@ class SealedText(TypeDecorator[str]):
         self.context = context
         self.only_with = only_with
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+    def process_bind_param(self, value: str | None, _dialect: Dialect) -> str | None:
         """Return the stored form."""
         if value is None or self.only_with not in value:
             return value
         return seal_text(self.context, value)
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
+    def process_result_value(self, value: str | None, _dialect: Dialect) -> str | None:
         """Return the text."""
         if value is None or value[:1] != MARK:
             return value
@@ -74,7 +74,7 @@ class SealedDate(TypeDecorator[dt.date]):
             return value if value is None or not reads_text(dialect) else str(value)
         return seal_text(self.context, str(value))
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> dt.date | None:
+    def process_result_value(self, value: Any, _dialect: Dialect) -> dt.date | None:
         """Return the date."""
         if not isinstance(value, str):
             return value  # type: ignore[no-any-return]
@@ -119,18 +119,19 @@ class SealedJson(TypeDecorator[Any]):
         super().__init__()
         self.context = context
 
-    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+    def process_bind_param(self, value: Any, _dialect: Dialect) -> Any:
         """Return the stored form."""
         return None if value is None else seal_json(self.context, value)
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+    def process_result_value(self, value: Any, _dialect: Dialect) -> Any:
         """Return the value."""
         return open_json(self.context, value)
 
 
 class SealedBytes(TypeDecorator[bytes]):
-    """Bytes of a known length: sealed ones are longer. Without a length, the bytes are of a text,
-    which does not begin with the byte that sealed ones begin with.
+    """Bytes of a known length: sealed ones are longer.
+
+    Without a length, the bytes are of a text, which does not begin as sealed ones do.
     """
 
     impl = LargeBinary
@@ -141,11 +142,11 @@ class SealedBytes(TypeDecorator[bytes]):
         self.length = length
         self.context = context
 
-    def process_bind_param(self, value: bytes | None, dialect: Dialect) -> bytes | None:
+    def process_bind_param(self, value: bytes | None, _dialect: Dialect) -> bytes | None:
         """Return the stored form."""
         return None if value is None else seal_bytes(self.context, value)
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> bytes | None:
+    def process_result_value(self, value: Any, _dialect: Dialect) -> bytes | None:
         """Return the bytes."""
         if value is None:
             return None

@@ -117,7 +117,8 @@ def _blind(kind: str, term: str, version: int) -> str:
 
 
 def _cipher(context: str, version: int, tenant_id: UUID | None = None) -> FieldCipher:
-    return _derived(context, version, FieldCipher, tenant_id)
+    cipher: FieldCipher = _derived(context, version, FieldCipher, tenant_id)
+    return cipher
 
 
 def _make_index(key: Any, context: str) -> BlindIndex:

@@ -107,9 +107,7 @@ def _rows(reader: Reader, table: Table) -> sql.Composable | None:
     condition = _condition(reader, table)
     if condition is None:
         return None
-    columns = sql.SQL(", ").join(
-        sql.Identifier(table.name, name) for name in read_columns(table)
-    )
+    columns = sql.SQL(", ").join(sql.Identifier(table.name, name) for name in read_columns(table))
     return sql.SQL("SELECT {} FROM {} WHERE {}.tenant_id = {} AND {} ORDER BY id").format(
         columns, sql.Identifier(table.name), sql.Identifier(table.name), reader.tenant, condition
     )

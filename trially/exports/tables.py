@@ -121,7 +121,9 @@ def _write_opened(file: Any, reader: Reader, table: Table) -> None:
     file.write(_csv_line(names))
     for row in reader.snapshot.rows(statement):
         opened = open_row(table, row)
-        file.write(_csv_line([_opened_cell(opened[name], is_sealed=name in stored) for name in names]))
+        file.write(
+            _csv_line([_opened_cell(opened[name], is_sealed=name in stored) for name in names])
+        )
 
 
 def _text_cell(table: Table, name: str) -> sql.Composable:

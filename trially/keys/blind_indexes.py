@@ -1,9 +1,8 @@
 """Search terms of encrypted columns: a truncated HMAC-SHA-256 of the normalised value.
 
-The key derives from the tenant's data key, for each context, which is `table.column`. Without the key, a term says
-which rows of one column can be equal, and nothing about other columns or tenants. The fewer bits a
-term has, the more different values share it, and the less equality says. A search decrypts the rows
-that share the term, and compares.
+The key derives from the tenant's data key, for each context, which is `table.column`. Without the
+key, a term says which rows of one column can be equal, and nothing about other columns or tenants.
+The fewer bits a term has, the more different values share it, and the less equality says.
 """
 
 import hmac

@@ -44,16 +44,12 @@ def upgrade() -> None:
     op.add_column("patient", sa.Column("birth_date_sealed", sa.Text(), nullable=True))
     for table, columns in WIDENED.items():
         for column, length in columns.items():
-            op.alter_column(
-                table, column, existing_type=sa.String(length=length), type_=sa.Text()
-            )
+            op.alter_column(table, column, existing_type=sa.String(length=length), type_=sa.Text())
 
 
 def downgrade() -> None:
     op.execute(GROW_ALWAYS)
     for table, columns in WIDENED.items():
         for column, length in columns.items():
-            op.alter_column(
-                table, column, existing_type=sa.Text(), type_=sa.String(length=length)
-            )
+            op.alter_column(table, column, existing_type=sa.Text(), type_=sa.String(length=length))
     op.drop_column("patient", "birth_date_sealed")

@@ -37,8 +37,8 @@ from trially.database.model import TenantModel, Timestamped, Versioned
 from trially.database.protection import (
     CLINICAL,
     CLINICAL_DATE,
-    FULL_TEXT,
     DIGESTS,
+    FULL_TEXT,
     RECORD_IDS,
     SOURCES,
     VERSIONS,

@@ -39,11 +39,11 @@ class SealedCorrections(SealedJson):
         """Return the type of what is compared with corrections, such as the name of a field."""
         return JSONB().coerce_compared_value(op, value)
 
-    def process_bind_param(self, value: Mapping[str, Any] | None, dialect: Dialect) -> Any:
+    def process_bind_param(self, value: Mapping[str, Any] | None, _dialect: Dialect) -> Any:
         """Return the stored form."""
         return None if value is None else _with_each(value, seal_text, seal_json)
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> dict[str, Any] | None:
+    def process_result_value(self, value: Any, _dialect: Dialect) -> dict[str, Any] | None:
         """Return the corrections."""
         return value if not value else _with_each(value, open_text, open_json)
 

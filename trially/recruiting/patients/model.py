@@ -37,9 +37,9 @@ from trially.database.classes import (
 from trially.database.model import TenantModel, Timestamped, Versioned
 from trially.database.protection import (
     CLINICAL_DATE,
+    DIGESTS,
     FOLLOWS,
     OF_MEMBERS,
-    DIGESTS,
     RECORD_IDS,
     SEALED,
     SOURCES,

@@ -83,4 +83,3 @@ def _ids(statement: str, **parameters: object) -> list[UUID]:
         text(statement), {**parameters, "tenant_id": str(current_placement().tenant_id)}
     )
     return list(found.scalars())
-

@@ -39,7 +39,7 @@ def stored_words(words: list[Word]) -> list[Word]:
 
 
 def _whole_terms(term: Term) -> Iterator[Term]:
-    """Yield what is looked up of a term: a number without its country too, and no part of a date."""
+    """Yield what is looked up of a term: of a phone number two forms, of a part of a date none."""
     if term.kind is not TermKind.BIRTH_DATE or len(term.term) == WHOLE_DATE:
         yield term
     if term.kind is TermKind.PHONE and len(term.term) > SAME_PHONE_DIGITS:

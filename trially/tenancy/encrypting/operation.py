@@ -97,8 +97,8 @@ def _refuse(session: Session, tenant: Tenant) -> None:
     """Raise `FieldEncryptionError` if the fields cannot change now."""
     if tenant.status not in (TenantStatus.ACTIVE, TenantStatus.SUSPENDED):
         raise FieldEncryptionError(
-            f"The tenant {tenant.slug!r} is {tenant.status}. Only the fields of active and suspended"
-            " tenants are encrypted."
+            f"The tenant {tenant.slug!r} is {tenant.status}. Only the fields of active and"
+            " suspended tenants are encrypted."
         )
     for unfinished in unfinished_operations_of(session, tenant):
         raise FieldEncryptionError(str(unfinished))
@@ -110,12 +110,14 @@ def _refuse(session: Session, tenant: Tenant) -> None:
         )
 
 
+def _changing(version: int | None, former: int | None) -> FieldState:
+    return FieldState(version, is_changing=True, former=former)
+
+
 def _begin(session: Session, operation: Operation) -> None:
     parameters = operation.parameters
     tenant = find_to_change(session, str(operation.tenant_id))
-    set_fields(
-        session, tenant, FieldState(parameters["version"], True, parameters["former"])
-    )
+    set_fields(session, tenant, _changing(parameters["version"], parameters["former"]))
 
 
 def _settle(operation: Operation) -> None:
@@ -137,7 +139,7 @@ def _undo(_session: Session, operation: Operation) -> None:
     The transaction of the caller would stay open for as long, so it does not lock the tenant.
     """
     parameters = operation.parameters
-    former = FieldState(parameters["former"], True, parameters["version"])
+    former = _changing(parameters["former"], parameters["version"])
     with catalog_transaction() as session:
         tenant = find_to_change(session, str(operation.tenant_id))
         if not tenant.fields.is_changing:

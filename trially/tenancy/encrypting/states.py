@@ -36,9 +36,7 @@ def end_change(session: Session, tenant: Tenant) -> None:
     session.execute(
         update(Tenant)
         .where(Tenant.id == tenant.id)
-        .values(
-            fields_are_changing=False, former_field_key_version=None, updated_at=func.now()
-        )
+        .values(fields_are_changing=False, former_field_key_version=None, updated_at=func.now())
     )
 
 

@@ -19,8 +19,8 @@ from trially.tenancy.administered import administered_placement
 from trially.tenancy.archives.restoring import rows_loaded
 from trially.tenancy.catalog import PlacementRecord
 from trially.tenancy.catalog_sessions import catalog_transaction, reader_engine
-from trially.tenancy.erasing.model import ErasedPerson
 from trially.tenancy.encrypting.states import fields_of
+from trially.tenancy.erasing.model import ErasedPerson
 from trially.tenancy.tiers import tier_of
 
 MARGIN = dt.timedelta(hours=1)

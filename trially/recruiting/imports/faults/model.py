@@ -8,8 +8,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from trially.database.changes import names_patients, unaudited
 from trially.database.classes import REMOVED, Copied, Held, classify, identifier
 from trially.database.model import TenantModel
-from trially.database.sealed_types import SealedText
 from trially.database.protection import POSITIONS, RECORD_IDS, SEALED_REFERENCE, WORK, protect
+from trially.database.sealed_types import SealedText
 from trially.recruiting.imports.faults import Concern, FaultCode
 
 

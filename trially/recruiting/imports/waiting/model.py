@@ -10,7 +10,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 from trially.database.changes import names_patients, unaudited
 from trially.database.classes import REMOVED, Copied, Held, classify, identifier
 from trially.database.model import TenantModel
-from trially.database.sealed_types import SealedJson, SealedText
 from trially.database.protection import (
     RECORD_IDS,
     SEALED,
@@ -21,6 +20,7 @@ from trially.database.protection import (
     WORK,
     protect,
 )
+from trially.database.sealed_types import SealedJson, SealedText
 
 
 class WaitingFact(TenantModel):

@@ -190,15 +190,11 @@ def _find_records(keys: Collection[RecordKey], source: str) -> Sequence[UUID]:
     return db.session.scalars(statement).all()
 
 
-def _upsert_patients(
-    patients: Sequence[TranslatedResource], source: str
-) -> Sequence[Row[Any]]:
+def _upsert_patients(patients: Sequence[TranslatedResource], source: str) -> Sequence[Row[Any]]:
     if field_state().version is None:
         return _upsert(UPSERT_PATIENTS, patients, source)
     table = table_of(Patient)
-    items = [
-        stored_row(table, _with_key(item, table)) for item in _items_of(patients, source)
-    ]
+    items = [stored_row(table, _with_key(item, table)) for item in _items_of(patients, source)]
     return run_with_rows(UPSERT_SEALED_PATIENTS, items) if items else []
 
 

@@ -22,6 +22,7 @@ CORRECTABLE = (
 )
 """The columns that an import writes and that a member may change."""
 
+
 def keep_corrections(birth_date: str = "birth_date") -> str:
     """Return SQL of an upsert that records what the source says now of the corrected fields.
 

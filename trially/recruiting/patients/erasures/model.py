@@ -10,9 +10,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.database.classes import REMOVED, Copied, Held, classify, identifier
 from trially.database.model import TenantModel
-from trially.database.sealed_types import SealedText
-from trially.database.sealed_types import SealedText
 from trially.database.protection import OF_MEMBERS, SEALED, protect
+from trially.database.sealed_types import SealedText
 from trially.database.since import since
 
 
