@@ -25,7 +25,7 @@ from trially.tenancy.catalog import Tenant, Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.cloning.clones import CloneOptions, clone_tenant
 from trially.tenancy.context import tenant_context
-from trially.tenancy.data_keys import rotate_data_key
+from trially.tenancy.data_keys import destroy_data_keys, rotate_data_key
 from trially.tenancy.directory import directory
 from trially.tenancy.encrypting.states import FieldEncryptionError, end_change, set_fields
 from trially.tenancy.lifecycle.status import find_to_change
@@ -251,6 +251,25 @@ def test_decrypted_fields_are_as_before(app: Flask, member: Member) -> None:
     assert answers(member) == shown
     assert "\x01" not in stored(app, member.tenant)
     assert member.get("/patients?sort=name").status_code == 200
+
+
+def test_nothing_is_read_or_written_without_the_key(
+    app: Flask, make_tenant: MakeTenant, as_member: AsMember, make_patient: MakePatient
+) -> None:
+    reader = as_member(make_tenant())
+    patient = make_patient(reader)
+    encrypt(app, reader.tenant)
+    with app.app_context():
+        destroy_data_keys(reader.tenant.id)
+
+    for answer in (
+        reader.get("/patients"),
+        reader.get(f"/patients/{patient['id']}"),
+        reader.post("/patients", json=PATIENT),
+        reader.post("/patients/search", json={"mrn": "1"}),
+    ):
+        assert (answer.status_code, answer.json["code"]) == (503, "data_key_unavailable")
+    assert reader.get("/patients/count").json == {"count": 1}
 
 
 def test_a_killed_change_is_resumed(

@@ -6,7 +6,7 @@ else is as it was written. What a writer does is in the tenant's placement (`Fie
 state changes, the guard refuses all transactions that began with the former one.
 """
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
@@ -104,16 +104,20 @@ def forms_of_terms(kind: str, terms: Iterable[str]) -> list[str]:
 
 
 def _sealed(context: str, value: bytes, version: int) -> str:
-    return MARK + urlsafe_b64encode(_cipher(context, version).seal(value)).decode()
+    return MARK + _base64(_cipher(context, version).seal(value))
 
 
 def _opened(context: str, stored: str) -> bytes:
-    return open_bytes(context, urlsafe_b64decode(stored[len(MARK) :]))
+    return open_bytes(context, a2b_base64(stored[len(MARK) :]))
+
+
+def _base64(value: bytes) -> str:
+    return b2a_base64(value, newline=False).decode()
 
 
 def _blind(kind: str, term: str, version: int) -> str:
     index = _derived(SEARCH_TERMS, version, _make_index)
-    return MARK + urlsafe_b64encode(index.term(f"{kind}\0{term}")).decode().rstrip("=")
+    return MARK + _base64(index.term(f"{kind}\0{term}")).rstrip("=")
 
 
 def _cipher(context: str, version: int, tenant_id: UUID | None = None) -> FieldCipher:

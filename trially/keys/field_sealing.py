@@ -13,7 +13,6 @@ import struct
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
-from cryptography.hazmat.primitives.padding import PKCS7
 
 from trially.keys.data_keys import DataKey, DataPurpose
 from trially.keys.sealing import UnsealError
@@ -22,8 +21,8 @@ FORMAT = 1
 KEY_BYTES = 64
 """AES-256-SIV has two keys of 32 bytes."""
 
-BLOCK_BITS = 128
-"""Values are padded to whole blocks of 16 bytes, so that a ciphertext hides the exact length."""
+BLOCK_BYTES = 16
+"""Values are padded to whole blocks (PKCS #7), so that a ciphertext hides the exact length."""
 
 _HEADER = struct.Struct(">BI")
 
@@ -38,12 +37,13 @@ class FieldCipher:
         encoded = context.encode()
         self._cipher = AESSIV(key.derive(DataPurpose.FIELDS, KEY_BYTES, encoded))
         self._header = _HEADER.pack(FORMAT, key.version)
-        self._associated = [self._header, key.tenant_id.bytes, encoded]
+        # Header and id have fixed lengths, so the one text says all three.
+        self._associated = [self._header + key.tenant_id.bytes + encoded]
 
     def seal(self, value: bytes) -> bytes:
         """Return the sealed value."""
-        padder = PKCS7(BLOCK_BITS).padder()
-        padded = padder.update(value) + padder.finalize()
+        added = BLOCK_BYTES - len(value) % BLOCK_BYTES
+        padded = value + bytes([added]) * added
         return self._header + self._cipher.encrypt(padded, self._associated)
 
     def unseal(self, sealed: bytes) -> bytes:
@@ -59,8 +59,8 @@ class FieldCipher:
             padded = self._cipher.decrypt(encrypted, self._associated)
         except (InvalidTag, ValueError):
             raise UnsealError("The value was changed, or belongs to another column.") from None
-        unpadder = PKCS7(BLOCK_BITS).unpadder()
-        return unpadder.update(padded) + unpadder.finalize()
+        # The padding is authentic, as all of the value.
+        return padded[: -padded[-1]]
 
 
 def key_version_of(sealed: bytes) -> int:
