@@ -52,7 +52,7 @@ class FieldBench(Bench):
         super().__init__(installed, seeded, dict.fromkeys(names, server))
 
     def _burst(self, kind: str, name: str, seconds: float) -> Sample:
-        return self._of[name]._burst(kind, name, seconds)  # noqa: SLF001
+        return self._of[name]._burst(kind, name, seconds)
 
 
 if __name__ == "__main__":

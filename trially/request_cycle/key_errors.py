@@ -13,7 +13,6 @@ from trially.state import request_state
 from trially.tenancy.catalog_reader import CatalogUnavailableError
 from trially.tenancy.data_keys import DestroyedKeyError, UnknownKeyError
 
-
 _KEY_ERRORS = (KeyProviderError, UnknownKeyError, DestroyedKeyError)
 
 
