@@ -214,7 +214,7 @@ EXAMPLES: Mapping[str, Example] = {
         },
         change={"contact_preference": "no_sms"},
     ),
-    "erasure": Example("/patients/erasures", insert=_erase_another),
+    "erasure": Example("/erasures", insert=_erase_another),
     "import": Example("/imports", upload=_bad_lines, query="?source=clinic&complete=true"),
     "import_fault": Example("/imports/{import_id}/errors"),
     "missing_record": Example("/imports/{import_id}/missing"),
@@ -293,19 +293,19 @@ PREPARED: Mapping[str, Callable[["Member", Ids], Body]] = {
     "exports.create_export": _end_exports,
     "jobs.cancel_job": lambda member, ids: {"job_id": _insert_job(member, ids, new_word())},
     "imports.withdraw_missing_records": _full_export,
-    "patients.erase_patient": _new_patient,
-    "patients.hold_patient": _new_patient,
+    "erasures.erase_patient": _new_patient,
+    "erasures.hold_patient": _new_patient,
     "patients.merge_patient": _another_patient,
-    "patients.release_hold": _held_patient,
-    "patients.show_hold": _held_patient,
+    "erasures.release_hold": _held_patient,
+    "erasures.show_hold": _held_patient,
     "patients.release_correction": _corrected_patient,
 }
 """Routes that need rows in a certain state: each creates them and returns what names them."""
 
 BODIES: Mapping[str, Callable[[Ids], Body]] = {
     "alerts.change_alert_rule": lambda _: {"threshold": 400},
-    "patients.erase_patient": lambda _: {"reason": "request"},
-    "patients.hold_patient": lambda _: {"reason": "Litigation 2026-114"},
+    "erasures.erase_patient": lambda _: {"reason": "request"},
+    "erasures.hold_patient": lambda _: {"reason": "Litigation 2026-114"},
     "patients.merge_patient": lambda ids: {"into": ids["into"]},
 }
 """Bodies of routes that create no resource and need one."""
@@ -391,7 +391,7 @@ def _row_of(rule: Rule) -> str:
 def url_for(rule: Rule, ids: Ids) -> str:
     """Return a route's URL, with its arguments taken from `ids`.
 
-    An id of the route's own is named by endpoint and argument, such as `patients.show_hold
+    An id of the route's own is named by endpoint and argument, such as `erasures.show_hold
     patient_id`.
     """
     arguments = {name: ids.get(f"{rule.endpoint} {name}", ids[name]) for name in rule.arguments}

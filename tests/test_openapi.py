@@ -97,7 +97,7 @@ WITHOUT_VERSION = frozenset(
     {
         "/api/v1/audit/{audit_record_id}",
         "/api/v1/exports/{export_id}",
-        "/api/v1/patients/erasures/{erasure_id}",
+        "/api/v1/erasures/{erasure_id}",
     }
 )
 """Items that never change, or whose job has the version."""

@@ -199,19 +199,26 @@ def test_an_interrupted_doctor_leaves_nothing_for_long(fleet, settings, end):
 
 
 def wait_for_the_end_of_sessions(fleet):
-    """Wait until the server has noticed that a client was killed."""
+    """Wait until the server has noticed that a client was killed.
+
+    Its lock is free then, and no session of it still creates a database or a role.
+    """
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         [(count,)] = fleet.administer(
-            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1"
+            "SELECT (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1"
             " AND (classid::bigint << 32 | objid::bigint) IN (SELECT"
-            " hashtextextended(left(datname, %s), 0) FROM pg_database WHERE datname LIKE %s)",
+            " hashtextextended(left(datname, %s), 0) FROM pg_database WHERE datname LIKE %s))"
+            " + (SELECT count(*) FROM pg_stat_activity WHERE state = 'active'"
+            " AND query LIKE %s AND pid <> pg_backend_pid())",
             len(f"{fleet.catalog}_reference_") + 6,
             f"{fleet.catalog}_reference_%",
+            f"%{fleet.catalog}_reference_%",
         )
         if not count:
             return
         time.sleep(0.1)
+    pytest.fail("A session of the killed process did not end.")
 
 
 def test_the_references_of_a_running_doctor_are_kept(fleet):

@@ -78,8 +78,8 @@ def make_populated_tenant(
                 name = {"position": number + 1, "family_name": tenant.slug}
                 insert_item(PatientName, {**name, "patient_id": UUID(ids["patient_id"])}, ("id",))
         EXAMPLES["document"].create(member, ids, new_word(tenant.slug))
-        held = PREPARED["patients.show_hold"](member, ids)["patient_id"]
-        ids["patients.show_hold patient_id"] = held
+        held = PREPARED["erasures.show_hold"](member, ids)["patient_id"]
+        ids["erasures.show_hold patient_id"] = held
         return PopulatedTenant(member, ids)
 
     return make

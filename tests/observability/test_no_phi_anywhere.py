@@ -183,8 +183,12 @@ def _plant(call: Caller, tenant: Any, make_fact: Callable[..., str]) -> dict[str
         "POST", "/imports?source=fhir", upload + b"\n{" + CANARY.encode(), content_type=NDJSON
     )
     assert taken.json["counts"], taken.json
+    erased = call("POST", "/patients", {**PATIENT, "mrn": f"{CANARY} 3"}).json["id"]
+    erasure = call("POST", f"/patients/{erased}/erasure", {"reason": "request"})
     records = call("GET", "/audit").json["data"]
     return ids | {
+        "erasure_id": erasure.json["id"],
+        "export_id": str(uuid4()),
         "import_id": taken.json["id"],
         "audit_record_id": records[0]["id"],
         "audit_alert_id": str(uuid4()),

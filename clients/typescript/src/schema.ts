@@ -174,6 +174,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/erasures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the persons that were erased, newest first.
+         * @description Each is a tombstone with its certificate. Deleted patients are among them, with the reason `deleted`.
+         */
+        get: operations["list_erasures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/erasures/{erasure_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the tombstone of an erased person.
+         * @description It has the certificate that the person can be given. A tombstone of a site that the caller may not see is answered like one that does not exist.
+         */
+        get: operations["show_erasure"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/exports": {
         parameters: {
             query?: never;
@@ -790,46 +830,6 @@ export interface paths {
          * @description The count includes the patients of the sites that the caller may see. It needs no PHI level, so dashboards may show it to every member.
          */
         get: operations["count_patients"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/patients/erasures": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List the persons that were erased, newest first.
-         * @description Each is a tombstone with its certificate. Deleted patients are among them, with the reason `deleted`.
-         */
-        get: operations["list_erasures"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/patients/erasures/{erasure_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Show the tombstone of an erased person.
-         * @description It has the certificate that the person can be given. A tombstone of a site that the caller may not see is answered like one that does not exist.
-         */
-        get: operations["show_erasure"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1486,6 +1486,43 @@ export interface components {
         /** @description A page of a list. */
         FoundDocumentPage: {
             data: components["schemas"]["FoundDocument"][];
+            page: components["schemas"]["Page"];
+        };
+        /** @description The tombstone of an erased person, with the certificate of what was counted. */
+        PersonErasure: {
+            /** Format: uuid */
+            readonly id: string;
+            /** Format: uuid */
+            readonly patient_id: string;
+            /** @enum {string} */
+            readonly reason: "request" | "consent_withdrawn" | "no_longer_needed" | "unlawful" | "legal_obligation" | "reapplied" | "deleted";
+            /** @example user-4711 */
+            readonly erased_by: string;
+            /** Format: date-time */
+            readonly erased_at: string;
+            /**
+             * @description By which the audit log names the records of the person.
+             * @example [
+             *       "5f0c2a9be1d47783"
+             *     ]
+             */
+            readonly pseudonyms: string[];
+            /**
+             * @description The signed certificate; see docs/erasing.md.
+             * @example {
+             *       "certificate": {
+             *         "format": "trially-erasure/1"
+             *       },
+             *       "signature": {}
+             *     }
+             */
+            readonly certificate: {
+                [key: string]: unknown;
+            };
+        };
+        /** @description A page of a list. */
+        PersonErasurePage: {
+            data: components["schemas"]["PersonErasure"][];
             page: components["schemas"]["Page"];
         };
         /** @description An export: a job, and the archive that it has written. */
@@ -2429,38 +2466,6 @@ export interface components {
             /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
             readonly masked_fields: ("type_system" | "type_code" | "type_display" | "other_codings.system" | "other_codings.code" | "other_codings.display" | "category" | "title" | "author" | "status" | "document_status" | "encounter_source_id" | "source_id" | "pages.text" | "pages.parts.text")[];
         };
-        /** @description The tombstone of an erased person, with the certificate of what was counted. */
-        PersonErasure: {
-            /** Format: uuid */
-            readonly id: string;
-            /** Format: uuid */
-            readonly patient_id: string;
-            /** @enum {string} */
-            readonly reason: "request" | "consent_withdrawn" | "no_longer_needed" | "unlawful" | "legal_obligation" | "reapplied" | "deleted";
-            /** @example user-4711 */
-            readonly erased_by: string;
-            /** Format: date-time */
-            readonly erased_at: string;
-            /**
-             * @description By which the audit log names the records of the person.
-             * @example [
-             *       "5f0c2a9be1d47783"
-             *     ]
-             */
-            readonly pseudonyms: string[];
-            /**
-             * @description The signed certificate; see docs/erasing.md.
-             * @example {
-             *       "certificate": {
-             *         "format": "trially-erasure/1"
-             *       },
-             *       "signature": {}
-             *     }
-             */
-            readonly certificate: {
-                [key: string]: unknown;
-            };
-        };
         /** @description Why a person is erased. */
         ErasureBody: {
             /**
@@ -2933,11 +2938,6 @@ export interface components {
         /** @description The number of patients. */
         PatientCount: {
             readonly count: number;
-        };
-        /** @description A page of a list. */
-        PersonErasurePage: {
-            data: components["schemas"]["PersonErasure"][];
-            page: components["schemas"]["Page"];
         };
         /** @description What matched a word of a search. */
         Match: {
@@ -4507,6 +4507,130 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    list_erasures: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of items on a page. */
+                limit?: number;
+                /** @description `page.next` of the previous page. */
+                cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "patient_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "reason": "request",
+                     *           "erased_by": "user-4711",
+                     *           "erased_at": "2026-03-02T09:30:00Z",
+                     *           "pseudonyms": [
+                     *             "5f0c2a9be1d47783"
+                     *           ],
+                     *           "certificate": {
+                     *             "certificate": {
+                     *               "format": "trially-erasure/1"
+                     *             },
+                     *             "signature": {}
+                     *           }
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PersonErasurePage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_erasure: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the erasure.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                erasure_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "patient_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "reason": "request",
+                     *       "erased_by": "user-4711",
+                     *       "erased_at": "2026-03-02T09:30:00Z",
+                     *       "pseudonyms": [
+                     *         "5f0c2a9be1d47783"
+                     *       ],
+                     *       "certificate": {
+                     *         "certificate": {
+                     *           "format": "trially-erasure/1"
+                     *         },
+                     *         "signature": {}
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PersonErasure"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -8331,130 +8455,6 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
-            500: components["responses"]["InternalError"];
-            503: components["responses"]["ServiceUnavailable"];
-            default: components["responses"]["ServerError"];
-        };
-    };
-    list_erasures: {
-        parameters: {
-            query?: {
-                /** @description Maximum number of items on a page. */
-                limit?: number;
-                /** @description `page.next` of the previous page. */
-                cursor?: string | null;
-                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
-                total?: boolean;
-            };
-            header?: {
-                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
-                "X-Request-ID"?: components["parameters"]["RequestId"];
-                /** @description W3C trace context. */
-                traceparent?: components["parameters"]["TraceParent"];
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    "X-Request-ID": components["headers"]["X-Request-ID"];
-                    traceparent: components["headers"]["traceparent"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "data": [
-                     *         {
-                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
-                     *           "patient_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
-                     *           "reason": "request",
-                     *           "erased_by": "user-4711",
-                     *           "erased_at": "2026-03-02T09:30:00Z",
-                     *           "pseudonyms": [
-                     *             "5f0c2a9be1d47783"
-                     *           ],
-                     *           "certificate": {
-                     *             "certificate": {
-                     *               "format": "trially-erasure/1"
-                     *             },
-                     *             "signature": {}
-                     *           }
-                     *         }
-                     *       ],
-                     *       "page": {
-                     *         "next": null,
-                     *         "has_more": false
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["PersonErasurePage"];
-                };
-            };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
-            403: components["responses"]["Forbidden"];
-            500: components["responses"]["InternalError"];
-            503: components["responses"]["ServiceUnavailable"];
-            default: components["responses"]["ServerError"];
-        };
-    };
-    show_erasure: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
-                "X-Request-ID"?: components["parameters"]["RequestId"];
-                /** @description W3C trace context. */
-                traceparent?: components["parameters"]["TraceParent"];
-            };
-            path: {
-                /**
-                 * @description The id of the erasure.
-                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
-                 */
-                erasure_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    "X-Request-ID": components["headers"]["X-Request-ID"];
-                    traceparent: components["headers"]["traceparent"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
-                     *       "patient_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
-                     *       "reason": "request",
-                     *       "erased_by": "user-4711",
-                     *       "erased_at": "2026-03-02T09:30:00Z",
-                     *       "pseudonyms": [
-                     *         "5f0c2a9be1d47783"
-                     *       ],
-                     *       "certificate": {
-                     *         "certificate": {
-                     *           "format": "trially-erasure/1"
-                     *         },
-                     *         "signature": {}
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["PersonErasure"];
-                };
-            };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
-            403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];

@@ -100,9 +100,9 @@ def test_nothing_of_an_erased_person_is_left(
     assert counts["table patient"] == (1, 0)
     assert counts["table clinical_fact"] == (1, 0)
     assert all(after == 0 for _, after in counts.values())
-    [listed] = member.get("/patients/erasures").json["data"]
+    [listed] = member.get("/erasures").json["data"]
     assert listed == answer.json
-    assert member.get(f"/patients/erasures/{listed['id']}").json == answer.json
+    assert member.get(f"/erasures/{listed['id']}").json == answer.json
     records = member.get("/audit").json["data"]
     erased = {each for record in records for each in record["erased_patients"]}
     assert erased == set(answer.json["pseudonyms"])
@@ -182,7 +182,7 @@ def test_only_those_who_may_erase_see_tombstones(
     member, patient_id = pair(Tier.POOLED_ROWS)
     coordinator = as_member(member.tenant, "coordinator")
     assert erase(coordinator, patient_id).status_code == 403
-    assert coordinator.get("/patients/erasures").status_code == 403
+    assert coordinator.get("/erasures").status_code == 403
     assert erase(member, patient_id, reason="because").status_code == 422
 
 
@@ -226,7 +226,7 @@ def test_an_erasure_is_applied_again_to_restored_rows(
 
     assert [each.patient_id for each in erased] == [UUID(patient_id)]
     assert counts == [1, 0]
-    reasons = [each["reason"] for each in member.get("/patients/erasures").json["data"]]
+    reasons = [each["reason"] for each in member.get("/erasures").json["data"]]
     assert reasons == ["reapplied", "request"]
     assert member.get(f"/patients/{patient_id}").status_code == 404
 

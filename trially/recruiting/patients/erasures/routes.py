@@ -3,6 +3,8 @@
 from typing import Any
 from uuid import UUID
 
+from flask import Blueprint
+
 from trially.auth.identity import current_identity
 from trially.auth.permissions import Permission, requires
 from trially.database.rows import Item, table_of
@@ -22,10 +24,12 @@ from trially.recruiting.patients.erasures.schema import (
     HoldSchema,
     PersonErasureSchema,
 )
-from trially.recruiting.patients.routes import PATIENTS, bp
+from trially.recruiting.patients.routes import PATIENTS
 from trially.recruiting.sources.locking import lock_sources_of
 from trially.resources.resource import Resource
 from trially.resources.scope import of_site
+
+bp = Blueprint("erasures", __name__)
 
 ERASURES = Resource(
     PersonErasure,
@@ -36,7 +40,7 @@ ERASURES = Resource(
 )
 
 
-@bp.post("/<uuid:patient_id>/erasure")
+@bp.post("/patients/<uuid:patient_id>/erasure")
 @requires(Permission.PATIENTS_ERASE)
 @accepts(ErasureBodySchema())
 @returns(PersonErasureSchema())
@@ -91,7 +95,7 @@ def show_erasure(erasure_id: UUID) -> Item:
     return ERASURES.get(erasure_id)
 
 
-@bp.get("/<uuid:patient_id>/legal-hold")
+@bp.get("/patients/<uuid:patient_id>/legal-hold")
 @requires(Permission.PATIENTS_ERASE)
 @returns(HoldSchema())
 def show_hold(patient_id: UUID) -> Item:
@@ -107,7 +111,7 @@ def show_hold(patient_id: UUID) -> Item:
     return hold
 
 
-@bp.put("/<uuid:patient_id>/legal-hold")
+@bp.put("/patients/<uuid:patient_id>/legal-hold")
 @requires(Permission.PATIENTS_ERASE)
 @accepts(HoldBodySchema())
 @returns(HoldSchema())
@@ -122,7 +126,7 @@ def hold_patient(patient_id: UUID, body: dict[str, Any]) -> Item:
     return find_hold(patient_id) or place_hold(patient_id, body["reason"], by)
 
 
-@bp.delete("/<uuid:patient_id>/legal-hold")
+@bp.delete("/patients/<uuid:patient_id>/legal-hold")
 @requires(Permission.PATIENTS_ERASE)
 @returns_nothing
 def release_hold(patient_id: UUID) -> None:
