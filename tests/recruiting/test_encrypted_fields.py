@@ -1,7 +1,10 @@
 """A tenant that encrypts fields answers like any other, and its rows show no identifier."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -251,6 +254,47 @@ def test_decrypted_fields_are_as_before(app: Flask, member: Member) -> None:
     assert answers(member) == shown
     assert "\x01" not in stored(app, member.tenant)
     assert member.get("/patients?sort=name").status_code == 200
+
+
+def test_writers_are_not_held_up_and_nothing_stays_readable(
+    app: Flask,
+    make_tenant: MakeTenant,
+    as_member: AsMember,
+    tier: Tier,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    writer = as_member(make_tenant(tier))
+    ids = [writer.post("/patients", json=numbered(each)).json["id"] for each in range(20)]
+    written: dict[str, str] = {}
+    stopping = Event()
+
+    def write() -> None:
+        for number in count(100):
+            added = writer.post("/patients", json=numbered(number))
+            assert added.status_code == 201, added.json
+            written[added.json["id"]] = "Zqgiven"
+            path = f"/patients/{ids[number % len(ids)]}"
+            changed = writer.patch(path, json={"given_name": f"Zqgiven {number}"})
+            assert changed.status_code == 200, changed.json
+            written[ids[number % len(ids)]] = f"Zqgiven {number}"
+            if stopping.is_set():
+                return
+
+    monkeypatch.setattr("trially.recruiting.patients.field_backfill.AT_A_TIME", 2)
+    with ThreadPoolExecutor(1) as executor:
+        writing = executor.submit(write)
+        encrypt(app, writer.tenant)
+        stopping.set()
+        writing.result()
+
+    assert len(written) > 1
+    for patient_id, name in written.items():
+        assert writer.get(f"/patients/{patient_id}").json["given_name"] == name
+    assert canaries_in(stored(app, writer.tenant)) == set()
+
+
+def numbered(number: int) -> dict[str, Any]:
+    return {**PATIENT, "mrn": f"Zqmrn-4711-{number}"}
 
 
 def test_nothing_is_read_or_written_without_the_key(
