@@ -38,18 +38,35 @@ GROW_ALWAYS = (
 )
 
 
+NAMES = "ix_patient_sort_name"
+
+
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
     op.execute(GROW_VERSION)
     op.add_column("patient", sa.Column("birth_date_sealed", sa.Text(), nullable=True))
+    # PostgreSQL would build the index of an expression again in any case, with casts in it.
+    op.drop_index(NAMES, "patient")
     for table, columns in WIDENED.items():
         for column, length in columns.items():
             op.alter_column(table, column, existing_type=sa.String(length=length), type_=sa.Text())
+    _index_names()
 
 
 def downgrade() -> None:
-    op.execute(GROW_ALWAYS)
+    # The version before cannot read sealed values. It fails for a tenant that encrypts fields.
+    op.execute(
+        "ALTER TABLE patient ADD CONSTRAINT fields_are_readable CHECK (birth_date_sealed IS NULL)"
+    )
+    op.drop_column("patient", "birth_date_sealed")
+    op.drop_index(NAMES, "patient")
     for table, columns in WIDENED.items():
         for column, length in columns.items():
             op.alter_column(table, column, existing_type=sa.Text(), type_=sa.String(length=length))
-    op.drop_column("patient", "birth_date_sealed")
+    _index_names()
+    op.execute(GROW_ALWAYS)
+
+
+def _index_names() -> None:
+    names = ("lower(coalesce(family_name, ''))", "lower(coalesce(given_name, ''))")
+    op.create_index(NAMES, "patient", [sa.text(each) for each in ("tenant_id", *names, "id")])
