@@ -293,6 +293,54 @@ def test_writers_are_not_held_up_and_nothing_stays_readable(
     assert canaries_in(stored(app, writer.tenant)) == set()
 
 
+def test_exports_are_decrypted(
+    app: Flask,
+    make_tenant: MakeTenant,
+    as_member: AsMember,
+    run_command: Callable[..., Any],
+    tmp_path: Path,
+) -> None:
+    owner = as_member(make_tenant())
+    assert owner.post("/patients", json={**PATIENT, "given_name": '=1, "x"'}).status_code == 201
+    add_import(owner)
+    exported = []
+    for name in ("readable", "encrypted"):
+        folder = tmp_path / name
+        run = run_command(
+            *("tenants", "export", owner.tenant.slug, "--format", "fhir,csv", "--to", folder)
+        )
+        assert run.exit_code == 0, run.output
+        exported.append(
+            {
+                str(path.relative_to(folder)): path.read_bytes()
+                for path in folder.rglob("*")
+                if path.suffix == ".ndjson" or path.name.startswith(("patient", "waiting"))
+            }
+        )
+        encrypt(app, owner.tenant)
+
+    assert exported[0] == exported[1]
+    assert {"csv/patient.csv", "csv/patient_name.csv", "csv/waiting_fact.csv"} <= exported[0].keys()
+
+
+def test_a_downgrade_of_an_encrypted_tenant_fails(
+    app: Flask,
+    make_tenant: MakeTenant,
+    as_member: AsMember,
+    make_patient: MakePatient,
+    run_command: Callable[..., Any],
+) -> None:
+    owner = as_member(make_tenant())
+    make_patient(owner)
+    encrypt(app, owner.tenant)
+    shown = owner.get("/patients").data
+
+    run = run_command("tenants", "downgrade", owner.tenant.slug, "--to", "0023", "--yes")
+
+    assert run.exit_code != 0
+    assert owner.get("/patients").data == shown
+
+
 def numbered(number: int) -> dict[str, Any]:
     return {**PATIENT, "mrn": f"Zqmrn-4711-{number}"}
 

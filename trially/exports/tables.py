@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from psycopg2 import sql
-from sqlalchemy import String, Table
+from sqlalchemy import Boolean, String, Table
 from sqlalchemy.dialects.postgresql import TSVECTOR, dialect
 
 from trially.database.classes import Held, class_of
@@ -130,6 +130,8 @@ def _text_cell(table: Table, name: str) -> sql.Composable:
     """Return the expression of a cell whose text PostgreSQL writes."""
     if isinstance(table.c[name].type, String):
         return _cell(table, name)
+    if isinstance(table.c[name].type, Boolean):
+        return sql.SQL("left({0}::text, 1) AS {0}").format(sql.Identifier(name))
     return sql.SQL("{0}::text AS {0}").format(sql.Identifier(name))
 
 
