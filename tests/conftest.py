@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from borrowed_tenants import BorrowTenant, Lender
+from encrypted_tenants import encrypt
 from flask import Flask
 from flask.testing import FlaskCliRunner
 from installed_postgres import installed_binaries, running_installed_server
@@ -52,6 +53,9 @@ FAST_AND_LOSABLE = {
     # Tests make hundreds of databases. By default, autovacuum visits each of them every minute.
     "autovacuum_naptime": "1d",
 }
+
+ARE_ENCRYPTED = bool(os.environ.get("TEST_ENCRYPTED"))
+"""Encrypt the fields of all tenants: so the tests of recruiting show what encryption changes."""
 
 _numbers = itertools.count(1)
 
@@ -126,7 +130,8 @@ def make_tenant(app: Flask) -> MakeTenant:
         options.setdefault("slug", f"tenant-{number}")
         options.setdefault("name", f"Tenant {number}")
         with app.app_context():
-            return create_tenant(tier=tier, **options)
+            tenant = create_tenant(tier=tier, **options)
+        return encrypt(app, tenant) if ARE_ENCRYPTED else tenant
 
     return make
 

@@ -42,10 +42,10 @@ def with_table(document: str) -> str:
 
 def _describe(protection: Protection) -> str:
     match protection:
-        case Sealed(lookup_bits=0):
+        case Sealed(exception=""):
             return "encrypted"
-        case Sealed(lookup_bits=bits):
-            return f"encrypted, with a blind index of {bits} bits"
+        case Sealed(exception=exception):
+            return f"encrypted. {exception}"
         case Blinded(bits=bits):
             return f"blind index of {bits} bits alone"
         case Readable(reason=reason):

@@ -13,6 +13,7 @@ from trially.config import Settings
 from trially.http import browsers, problems, request_ids, retry_after, trace_context
 from trially.http.disclosures import refuse_unaudited_views
 from trially.observability import access_log, tracing
+from trially.recruiting.patients import field_backfill
 from trially.recruiting.search import masked_clones
 from trially.state import state_of
 from trially.tenancy.schema import fleet_revisions
@@ -21,6 +22,9 @@ from trially.version import VERSION
 
 PROVISIONING_RECEIVERS = (managing.add_owner, masked_clones.index_clone)
 """What takes part in the creation of a tenant. Their modules must be imported before."""
+
+FIELD_RECEIVERS = (field_backfill.settle_tenant, field_backfill.settle_copy)
+"""What takes part when a tenant's fields are encrypted."""
 
 
 def create_app(settings: Settings | None = None) -> Flask:

@@ -153,6 +153,11 @@ tenants = _group(
         "Export what the tenant SLUG stores.",
     ),
     _lazy(
+        "encrypt",
+        "trially.tenancy.encrypting.commands:encrypt",
+        "Encrypt the fields of the tenant SLUG that identify patients.",
+    ),
+    _lazy(
         "clone",
         "trially.tenancy.cloning.clone_commands:clone",
         "Copy the tenant SLUG as the new tenant NEW_SLUG.",

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from trially.http.trace_context import Caller
     from trially.jobs.wakeups import Waiting
     from trially.keys import SecretKeys
+    from trially.keys.data_keys import DataKey
     from trially.request_cycle.bulkheads import Bulkheads, Compartment
     from trially.tenancy.archives.ages import BackupAges
     from trially.tenancy.catalog import Tier
@@ -60,6 +61,9 @@ class AppState:
 
     data_keys: "DataKeys" = field(init=False)
     """The data keys of tenants, and the master keys that unwrap them."""
+
+    find_data_key: "Callable[[UUID, int], DataKey]" = field(init=False)
+    """Returns a version of a tenant's data key; the database layer cannot import `tenancy`."""
 
     engines: "EngineRegistry" = field(init=False)
     """The engines of tenants' databases."""
@@ -181,6 +185,9 @@ class RequestState:
 
     tenant: "TenantEntry | None" = None
     placement: "Placement | None" = None
+    derived_keys: "dict[tuple[str, int, UUID | None], Any]" = field(default_factory=dict)
+    """Ciphers and blind indexes of the tenant's columns: by context and version of its data key."""
+
     support: "SupportAccess | None" = None
     """The caller's support grant for the tenant, if there is one."""
 

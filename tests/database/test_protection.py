@@ -11,6 +11,7 @@ from trially.database.protection import (
     CLINICAL,
     DECIDED,
     OF_MEMBERS,
+    RECORD_IDS,
     SEALED,
     Blinded,
     Readable,
@@ -19,6 +20,7 @@ from trially.database.protection import (
     protection_of,
     undecided,
 )
+from trially.database.sealed_rows import columns_beside, sealed_columns
 from trially.recruiting.patients.model import Patient
 from trially.recruiting.sites.model import Site
 
@@ -32,7 +34,7 @@ def test_each_column_has_a_decision() -> None:
     assert [name for table in TABLES.values() for name in undecided(table)] == []
 
 
-def test_no_identifier_of_a_patient_stays_readable() -> None:
+def test_no_identifier_of_a_patient_stays_readable_but_ids_of_records() -> None:
     readable = [
         f"{table.name}.{column.name}"
         for table in TABLES.values()
@@ -41,14 +43,32 @@ def test_no_identifier_of_a_patient_stays_readable() -> None:
         and found.held is Held.IDENTIFIER
         and found.rule in OF_PERSONS
         and not isinstance(protection_of(table, column.name), Sealed | Blinded)
+        and (found.rule, protection_of(table, column.name)) != ("record", RECORD_IDS)
     ]
 
     # A record of the shared list of medications is not about one patient.
     assert readable == ["medication.source_id"]
 
 
+def test_what_is_declared_is_what_the_type_does() -> None:
+    """A declaration alone encrypts nothing: the type of the column does."""
+    declared = {
+        f"{table.name}.{column.name}"
+        for table in TABLES.values()
+        for column in table.columns
+        if isinstance(protection_of(table, column.name), Sealed)
+    }
+    done = {
+        f"{table.name}.{name}"
+        for table in TABLES.values()
+        for name in (*sealed_columns(table), *columns_beside(table))
+    }
+
+    assert done == declared
+
+
 def test_the_birth_date_and_the_key_of_the_audit_record_are_sealed() -> None:
-    for name in ("birth_date", "address", "audit_key", "content_hash"):
+    for name in ("birth_date", "address", "audit_key", "corrections"):
         assert isinstance(protection_of(TABLES["patient"], name), Sealed), name
 
 
@@ -91,7 +111,7 @@ def test_the_documentation_has_the_columns_of_today() -> None:
     document = DOCUMENT.read_text(encoding="utf-8")
 
     assert document == with_table(document), "Run `make docs`."
-    assert "| `patient_search_term` | `term` | blind index of 16 bits alone |" in document
+    assert "| `patient_search_term` | `term` | blind index of 64 bits alone |" in document
 
 
 def test_a_column_has_one_decision() -> None:

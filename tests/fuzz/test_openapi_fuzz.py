@@ -21,6 +21,7 @@ from sqlalchemy import String, UniqueConstraint
 
 from trially.api import API_PREFIX, routes_only
 from trially.database.rows import table_of
+from trially.database.sealed_types import SealedText
 from trially.openapi import DOCUMENT_PATH, describe
 from trially.recruiting.imports.uploads.receiving import MEDIA_TYPES
 from trially.resources.resource import RESOURCES
@@ -31,7 +32,7 @@ UNIQUE = {
     for constraint in table_of(resource.model).constraints
     if isinstance(constraint, UniqueConstraint)
     for column in constraint.columns
-    if isinstance(column.type, String) and (column.type.length or 0) > 32
+    if isinstance(column.type, String | SealedText) and (column.type.length or 0) > 32
 }
 """Fields whose values must be new, and how long each may be."""
 NCT_ID = re.compile(r"NCT[0-9]{8}\Z")

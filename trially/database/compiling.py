@@ -24,10 +24,12 @@ from sqlalchemy.dialects.postgresql.base import PGCompiler
 from sqlalchemy.sql.dml import Insert, Update, UpdateBase
 from sqlalchemy.util import immutabledict
 
+from trially.database.sealed_compiling import Sealed, let_read_sealed
 from trially.database.since import Lacking, refuse_values
 
-_dialects: dict[tuple[Dialect, Lacking], Dialect] = {}
-"""Dialects by that of the server, and by what is lacking: nothing, or what one migration adds."""
+_dialects: dict[tuple[Dialect, Lacking, Sealed], Dialect] = {}
+"""Dialects by that of the server, by what is lacking (nothing, or what one migration adds), and by
+how fields are stored."""
 
 
 class LackingCompiler(PGCompiler):
@@ -92,15 +94,17 @@ class LackingCompiler(PGCompiler):
         return str(self.process(cast(_default_of(column), column.type), literal_binds=True))
 
 
-def engine_without(engine: Engine, lacking: Lacking) -> Engine:
-    """Return an engine with the same connections, for tenants that lack something.
+def engine_without(engine: Engine, lacking: Lacking, sealed: Sealed = Sealed.NOTHING) -> Engine:
+    """Return an engine with the same connections, for tenants that lack something or seal fields.
 
     It has a dialect of its own. SQLAlchemy keeps compiled statements by their dialect.
     """
-    key = (engine.dialect, lacking)
+    key = (engine.dialect, lacking, sealed)
     if key not in _dialects:
         dialect: Any = copy(engine.dialect)
         dialect.statement_compiler, dialect.lacking = LackingCompiler, lacking
+        if sealed is not Sealed.NOTHING:
+            let_read_sealed(dialect, LackingCompiler, sealed)
         _dialects.setdefault(key, dialect)
     reduced = engine.execution_options()
     reduced.dialect = _dialects[key]

@@ -8,6 +8,7 @@ from uuid import UUID
 from flask import has_app_context
 from sqlalchemy import URL
 
+from trially.database.field_states import READABLE, FieldState
 from trially.errors import OperatorError
 from trially.state import request_state
 
@@ -64,6 +65,9 @@ class Placement:
 
     beginning: str = "BEGIN;"
     """The SQL that begins each transaction."""
+
+    fields: FieldState = READABLE
+    """How the tenant's fields are stored: encrypted or not."""
 
     def __post_init__(self) -> None:
         """Raise `ValueError` for a schema or role that would need quoting in SQL."""
@@ -132,6 +136,7 @@ def on_replica(placement: Placement, number: int, position: int) -> ReplicaPlace
         other_password=placement.other_password,
         role=placement.role,
         revision=placement.revision,
+        fields=placement.fields,
         number=number,
         position=position,
     )

@@ -12,6 +12,7 @@ from sqlalchemy import Table
 from trially.database.changes import shows_patients
 from trially.database.classes import Held, class_of
 from trially.database.model import TenantModel
+from trially.database.sealing import TERM_BITS
 
 DECIDED = frozenset(
     {
@@ -26,18 +27,13 @@ DECIDED = frozenset(
 )
 """Classes of columns that can identify a person, quote an identifier, or confirm a guess."""
 
-UNIQUE_BITS = 128
-"""Bits of a term that stands for its value in a unique key or a join: no two values share it."""
-
-SEARCH_BITS = 16
-"""Bits of a term that a search looks up. Of 100,000 names, 1.5 others have the same."""
-
 
 @dataclass(frozen=True)
 class Sealed:
-    """The value is encrypted. With a lookup, a blind index of so many bits finds equal values."""
+    """The value is encrypted. Equal values of the column, or of a shared context, are equal."""
 
-    lookup_bits: int = 0
+    exception: str = ""
+    """What of it is stored as it is, if anything: a sentence."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +53,8 @@ class Readable:
 Protection = Sealed | Blinded | Readable
 
 SEALED = Sealed()
-SEALED_KEY = Sealed(UNIQUE_BITS)
-BLINDED_KEY = Blinded(UNIQUE_BITS)
-BLINDED_TERM = Blinded(SEARCH_BITS)
+SEALED_REFERENCE = Sealed("A reference by the source's id, and not by an identifier, is readable.")
+BLINDED_TERM = Blinded(TERM_BITS)
 
 OF_MEMBERS = Readable("It is about members or work of the tenant, not about its patients.")
 OF_ORGANISATIONS = Readable("It describes a site, a study or a source, not a person.")
@@ -72,6 +67,15 @@ POSITIONS = Readable("It says where in a resource something is, without a value.
 RULES = Readable("It names the rules that matched, without a value.")
 ZONES = Readable("It names a time zone, not a person.")
 FOLLOWS = Readable("It follows from columns that are readable.")
+CHOSEN_BY_CLIENTS = Readable("A client chooses it for a request. It has to identify no person.")
+RECORD_IDS = Readable(
+    "It is an id of the source, by which imports find the record. An id that is a patient's MRN, as"
+    " in CSV files and HL7 v2 messages, is readable here."
+)
+DIGESTS = Readable("It is a digest without a key of the tenant: it confirms a guess of the whole.")
+UNSEALED_PERIODS = Readable("It dates a name or an identifier, and names no person.")
+UNUSED = Readable("Nothing writes it any more, and `tenants encrypt` refuses while it has rows.")
+WORK = Readable("It says how work of the tenant goes. By rule it names no patient.")
 SEALED_ALREADY = Readable("It is encrypted, or a keyed digest, with or without this feature.")
 
 _protections: dict[str, Mapping[str, Protection]] = {}

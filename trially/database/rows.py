@@ -30,6 +30,7 @@ from uuid_utils.compat import uuid7
 from trially.database.changes import columns_for_audit, note_change
 from trially.database.model import TenantModel
 from trially.database.placement import current_placement
+from trially.database.sealed_rows import new_keys
 from trially.database.session import db
 
 Item = dict[str, Any]
@@ -101,7 +102,12 @@ def insert_item(model: Model, values: Mapping[str, Any], names: Sequence[str]) -
     returned = _with_audited(model, names)
     row = db.session.execute(
         _insert_item(model, returned),
-        {**values, "id": item_id, "tenant_id": current_placement().tenant_id},
+        {
+            **new_keys(table_of(model)),
+            **values,
+            "id": item_id,
+            "tenant_id": current_placement().tenant_id,
+        },
     ).one()
     item = dict(zip(returned, row, strict=True))
     note_change(model, item_id, item, {name: (None, values[name]) for name in values})

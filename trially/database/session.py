@@ -16,6 +16,7 @@ from trially.database.connecting import Login, open_connection
 from trially.database.engines import EngineRegistry, Limits
 from trially.database.following import open_batch, open_where_placed
 from trially.database.placement import WrongTenantError, current_placement
+from trially.database.sealed_compiling import Sealed, sealed_in
 from trially.database.since import Lacking, lacking
 from trially.database.statements import UnauditedChangeError
 from trially.database.tenant_objects import check_objects, check_rows, with_merged
@@ -43,18 +44,22 @@ class PlacedSession(Session):
         """
         self._check_tenant()
         engine, without = engine_registry().engine_for(current_placement()), lacking()
-        return self._reduced(engine, without) if without else engine
+        sealed = sealed_in(current_placement().fields)
+        if without or sealed is not Sealed.NOTHING:
+            return self._reduced(engine, without, sealed)
+        return engine
 
-    def _reduced(self, engine: Engine, without: Lacking) -> Engine:
-        """Return the engine for a tenant that lacks something: the same one during a transaction.
+    def _reduced(self, engine: Engine, without: Lacking, sealed: Sealed) -> Engine:
+        """Return the engine for a tenant that lacks something, or seals fields.
 
-        The session has one connection for each engine object.
+        It is the same one during a transaction: the session has one connection for each engine.
         """
         known = self.info.get("reduced")
-        if known is None or known[:2] != (engine, without):
-            known = self.info["reduced"] = (engine, without, engine_without(engine, without))
-        reduced: Engine = known[2]
-        return reduced
+        if known is None or known[:3] != (engine, without, sealed):
+            reduced = engine_without(engine, without, sealed)
+            known = self.info["reduced"] = (engine, without, sealed, reduced)
+        found: Engine = known[3]
+        return found
 
     def add(self, instance: object, *, _warn: bool = True) -> None:
         """Add an object to the session, or raise `WrongTenantError`.

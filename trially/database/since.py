@@ -39,7 +39,7 @@ class Lacking:
         """Return whether a column of a table, or of an alias of one, is among them."""
         if not isinstance(column, Column):
             return False
-        table = _table_of(column.table)
+        table = table_behind(column.table)
         return table is not None and (table.name, column.name) in self.columns
 
     def of(self, table: FromClause) -> frozenset[str]:
@@ -102,7 +102,7 @@ def _is_later(info: Mapping[Any, Any], revision: int) -> bool:
     return int(info.get(SINCE, 0)) > revision
 
 
-def _table_of(selected: Any) -> Table | None:
+def table_behind(selected: Any) -> Table | None:
     """Return the table that something selected from is, or is an alias of; None for a query."""
     while isinstance(selected, AliasedReturnsRows) and not isinstance(selected, Subquery | CTE):
         selected = selected.element

@@ -20,6 +20,7 @@ from trially.dossier.safekeeping import (
 )
 from trially.state import app_state
 from trially.tenancy.context import administered_tenant
+from trially.tenancy.encrypting.states import describe_fields
 from trially.tenancy.lifecycle.listing import get_tenant
 
 FORMAT = "trially-dossier/1"
@@ -58,6 +59,7 @@ def collect(
             lambda done, steps: report("attacks", done, steps),
         ),
         "backups": describe_backups(tenant),
+        "fields": describe_fields(tenant),
         "data_keys": describe_keys(tenant),
         "erasure": describe_erasability(tenant),
     }

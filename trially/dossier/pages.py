@@ -191,6 +191,7 @@ def _restored(archive: Mapping[str, Any]) -> str:
 
 def _write_keys(page: Pages, content: Mapping[str, Any]) -> None:
     page.heading("Data keys")
+    page.paragraph(f"The fields that identify patients are {content['fields']}.")
     page.rows(
         {"Version": 1, "Created": 3, "Wrapped by": 2, "Wrapped at": 3, "Destroyed": 3},
         [

@@ -13,13 +13,14 @@ from trially.auditing.disclosures import describe, disclosures_of, write_report
 from trially.database.changes import PATIENT_TABLE, is_about_patients
 from trially.database.model import TenantModel
 from trially.database.rows import Item
+from trially.database.sealed_rows import open_row
 from trially.database.snapshots import snapshot
 from trially.exports.contents import FORMAT
 from trially.exports.document_files import write_documents
 from trially.exports.fhir_files import write_fhir
 from trially.exports.packages import Package, Target
 from trially.exports.reading import Reader
-from trially.exports.tables import exported_columns
+from trially.exports.tables import read_columns
 from trially.http.problems import NotFound
 from trially.recruiting.search.current_records import current_records, with_replaced
 
@@ -82,7 +83,7 @@ def _write_rows(package: Package, reader: Reader, table: Table) -> None:
     rows = _rows(reader, table)
     if rows is None:
         return
-    found = reader.snapshot.rows(rows)
+    found = (open_row(table, row) for row in reader.snapshot.rows(rows))
     first = next(found, None)
     if first is None:
         return
@@ -106,9 +107,7 @@ def _rows(reader: Reader, table: Table) -> sql.Composable | None:
     condition = _condition(reader, table)
     if condition is None:
         return None
-    columns = sql.SQL(", ").join(
-        sql.Identifier(table.name, name) for name in exported_columns(table)
-    )
+    columns = sql.SQL(", ").join(sql.Identifier(table.name, name) for name in read_columns(table))
     return sql.SQL("SELECT {} FROM {} WHERE {}.tenant_id = {} AND {} ORDER BY id").format(
         columns, sql.Identifier(table.name), sql.Identifier(table.name), reader.tenant, condition
     )

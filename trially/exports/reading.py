@@ -9,8 +9,11 @@ from uuid import UUID
 from psycopg2 import sql
 
 from trially.database.placement import current_placement
-from trially.database.rows import Item
+from trially.database.rows import Item, table_of
+from trially.database.sealed_rows import open_row, open_rows
 from trially.database.snapshots import Snapshot
+from trially.recruiting.patients.model import Patient, PatientIdentifier
+from trially.recruiting.search.model import PatientName
 
 DOCUMENTS_AT_A_TIME = 20
 """A document may have megabytes of text."""
@@ -73,7 +76,12 @@ class Reader:
 
     def patients(self, source: str) -> Iterator[Item]:
         """Yield the patients of a source, each with its `names` and `identifiers`."""
-        return self.snapshot.rows(self._composed(_PATIENTS), source)
+        for row in self.snapshot.rows(self._composed(_PATIENTS), source):
+            yield {
+                **open_row(table_of(Patient), row),
+                "names": open_rows(table_of(PatientName), row["names"]),
+                "identifiers": open_rows(table_of(PatientIdentifier), row["identifiers"]),
+            }
 
     def facts(self, source: str, kinds: list[str]) -> Iterator[list[Item]]:
         """Yield the facts of each resource of these types: its own, then those of components."""

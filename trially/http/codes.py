@@ -54,6 +54,9 @@ class Code(StrEnum):
     EXPORT_NOT_COMPLETE = "export_not_complete"
     """The import is no full export, or is no longer the last import of its source."""
 
+    FIELD_ENCRYPTED = "field_encrypted"
+    """The tenant encrypts this field, so it cannot be sorted or searched so; `errors` names it."""
+
     FORBIDDEN = "forbidden"
     """The caller is known and may not do this."""
 

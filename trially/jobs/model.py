@@ -21,7 +21,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from trially.database.changes import unaudited
 from trially.database.classes import REMOVED, Copied, Held, classify, identifier
 from trially.database.model import CatalogModel, TenantModel, Timestamped, Versioned
-from trially.database.protection import OF_MEMBERS, SEALED, SEALED_ALREADY, protect
+from trially.database.protection import OF_MEMBERS, SEALED_ALREADY, WORK, protect
 
 
 class JobState(StrEnum):
@@ -160,7 +160,7 @@ classify(
 protect(
     Job,
     {
-        SEALED: "parameters result error",
+        WORK: "parameters result error",
     },
     OF_MEMBERS,
 )

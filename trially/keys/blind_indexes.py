@@ -1,9 +1,8 @@
 """Search terms of encrypted columns: a truncated HMAC-SHA-256 of the normalised value.
 
-The key derives from the tenant's data key, for each table and column. Without the key, a term says
-which rows of one column can be equal, and nothing about other columns or tenants. The fewer bits a
-term has, the more different values share it, and the less equality says. A search decrypts the rows
-that share the term, and compares.
+The key derives from the tenant's data key, for each context, which is `table.column`. Without the
+key, a term says which rows of one column can be equal, and nothing about other columns or tenants.
+The fewer bits a term has, the more different values share it, and the less equality says.
 """
 
 import hmac
@@ -20,12 +19,11 @@ class BlindIndex:
     the terms of both versions.
     """
 
-    def __init__(self, key: DataKey, table: str, column: str, bits: int) -> None:
+    def __init__(self, key: DataKey, context: str, bits: int) -> None:
         """Derive the key. Raises `ValueError` unless `bits` is 1 to 256."""
         if not 1 <= bits <= MOST_BITS:
             raise ValueError(f"A term has 1 to {MOST_BITS} bits, not {bits}.")
-        context = f"{table}\0{column}".encode()
-        self._key = key.derive(DataPurpose.BLIND_INDEXES, context=context)
+        self._key = key.derive(DataPurpose.BLIND_INDEXES, context=context.encode())
         self._bits = bits
 
     def term(self, normalised: str) -> bytes:

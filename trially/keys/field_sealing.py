@@ -1,19 +1,18 @@
 """Encryption of one column's values under a tenant's data key: AES-256-SIV (RFC 5297).
 
 A sealed value is a byte for the format, four bytes for the version of the data key, and the
-ciphertext. Tenant, table, column and row are authenticated and not stored. So a sealed value cannot
-be moved to another row, column, table or tenant.
+ciphertext. Tenant and context are authenticated and not stored. So a sealed value cannot be moved
+to another column or tenant. The context is `table.column`. Columns that SQL compares with one
+another share a context.
 
-AES-SIV needs no nonce. Two equal values in one row of one column have equal ciphertexts, so an
-observer of two dumps sees that a value returned. Equal values of two rows have different ones.
+AES-SIV needs no nonce, and equal values of one context have equal ciphertexts. So PostgreSQL can
+compare them and hold unique keys, and an observer sees which rows have the same value.
 """
 
 import struct
-from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
-from cryptography.hazmat.primitives.padding import PKCS7
 
 from trially.keys.data_keys import DataKey, DataPurpose
 from trially.keys.sealing import UnsealError
@@ -22,45 +21,46 @@ FORMAT = 1
 KEY_BYTES = 64
 """AES-256-SIV has two keys of 32 bytes."""
 
-BLOCK_BITS = 128
-"""Values are padded to whole blocks of 16 bytes, so that a ciphertext hides the exact length."""
+BLOCK_BYTES = 16
+"""Values are padded to whole blocks (PKCS #7), so that a ciphertext hides the exact length."""
 
 _HEADER = struct.Struct(">BI")
 
 
 class FieldCipher:
-    """Seals and unseals one column of one tenant, under one version of its data key.
+    """Seals and unseals the columns of one context, under one version of a tenant's data key.
 
     Creating one derives a key, which takes about 12 µs. Keep it for as long as its data key.
     """
 
-    def __init__(self, key: DataKey, table: str, column: str) -> None:
-        context = f"{table}\0{column}".encode()
-        self._cipher = AESSIV(key.derive(DataPurpose.FIELDS, KEY_BYTES, context))
+    def __init__(self, key: DataKey, context: str) -> None:
+        encoded = context.encode()
+        self._cipher = AESSIV(key.derive(DataPurpose.FIELDS, KEY_BYTES, encoded))
         self._header = _HEADER.pack(FORMAT, key.version)
-        self._address = [self._header, key.tenant_id.bytes, table.encode(), column.encode()]
+        # Header and id have fixed lengths, so the one text says all three.
+        self._associated = [self._header + key.tenant_id.bytes + encoded]
 
-    def seal(self, row_id: UUID, value: bytes) -> bytes:
-        """Return the sealed value of a row."""
-        padder = PKCS7(BLOCK_BITS).padder()
-        padded = padder.update(value) + padder.finalize()
-        return self._header + self._cipher.encrypt(padded, [*self._address, row_id.bytes])
+    def seal(self, value: bytes) -> bytes:
+        """Return the sealed value."""
+        added = BLOCK_BYTES - len(value) % BLOCK_BYTES
+        padded = value + bytes([added]) * added
+        return self._header + self._cipher.encrypt(padded, self._associated)
 
-    def unseal(self, row_id: UUID, sealed: bytes) -> bytes:
-        """Return the value of a row.
+    def unseal(self, sealed: bytes) -> bytes:
+        """Return the value.
 
         Raises `UnsealError` for a changed value, and for one of another version of the data key,
-        tenant, table, column or row.
+        tenant or context.
         """
         if not sealed.startswith(self._header):
             raise UnsealError("The value was sealed with another version of the data key.")
         encrypted = sealed[_HEADER.size :]
         try:
-            padded = self._cipher.decrypt(encrypted, [*self._address, row_id.bytes])
+            padded = self._cipher.decrypt(encrypted, self._associated)
         except (InvalidTag, ValueError):
-            raise UnsealError("The value was changed, or belongs to another row.") from None
-        unpadder = PKCS7(BLOCK_BITS).unpadder()
-        return unpadder.update(padded) + unpadder.finalize()
+            raise UnsealError("The value was changed, or belongs to another column.") from None
+        # The padding is authentic, as all of the value.
+        return padded[: -padded[-1]]
 
 
 def key_version_of(sealed: bytes) -> int:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import orjson
 from sqlalchemy import (
     Index,
-    LargeBinary,
     SmallInteger,
     String,
     UniqueConstraint,
@@ -15,7 +15,6 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
@@ -23,12 +22,17 @@ from trially.database.changes import names_patients, unaudited
 from trially.database.classes import Copied, Held, classify
 from trially.database.model import TenantModel
 from trially.database.placement import current_placement
-from trially.database.protection import BLINDED_KEY, SEALED, SEALED_KEY, protect
+from trially.database.protection import CHOSEN_BY_CLIENTS, SEALED, protect
 from trially.database.rows import fetch_items, of_current_tenant, table_of
+from trially.database.sealed_types import SealedBytes, SealedJson
+from trially.database.sealing import field_state, seal_bytes, seal_json
 from trially.database.session import db
 
 PURGED_AT_ONCE = 100
 """Maximum of expired keys that one request deletes."""
+
+
+_CONTEXT = "idempotency_key."
 
 
 class IdempotencyKey(TenantModel):
@@ -40,10 +44,10 @@ class IdempotencyKey(TenantModel):
     operation: Mapped[str] = mapped_column(String(2000))
     """Method and path; the same key on another route is a different key."""
     key: Mapped[str] = mapped_column(String(255))
-    request_digest: Mapped[bytes] = mapped_column(LargeBinary)
+    request_digest: Mapped[bytes] = mapped_column(SealedBytes(32, _CONTEXT + "request_digest"))
     status: Mapped[int | None] = mapped_column(SmallInteger)
-    headers: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
-    body: Mapped[bytes | None] = mapped_column(LargeBinary)
+    headers: Mapped[dict[str, Any] | None] = mapped_column(SealedJson(_CONTEXT + "headers"))
+    body: Mapped[bytes | None] = mapped_column(SealedBytes(None, _CONTEXT + "body"))
     created_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (
@@ -68,9 +72,8 @@ classify(
 protect(
     IdempotencyKey,
     {
-        BLINDED_KEY: "key",
-        SEALED_KEY: "request_digest",
-        SEALED: "headers body",
+        CHOSEN_BY_CLIENTS: "key",
+        SEALED: "request_digest headers body",
     },
 )
 
@@ -123,7 +126,7 @@ def claim_key(use: KeyUse, lifetime_seconds: int) -> UUID | None:
             "member_id": str(use.member_id),
             "operation": use.operation,
             "key": use.key,
-            "request_digest": use.request_digest,
+            "request_digest": seal_bytes(_CONTEXT + "request_digest", use.request_digest),
             "lifetime": lifetime_seconds,
         },
     ).scalar()
@@ -145,6 +148,12 @@ def get_response(use: KeyUse) -> dict[str, Any]:
     return rows[0]
 
 
+def _stored_headers(headers_json: str) -> str:
+    if field_state().version is None:
+        return headers_json
+    return orjson.dumps(seal_json(_CONTEXT + "headers", orjson.loads(headers_json))).decode()
+
+
 def store_response(
     claim: UUID, status: int, headers_json: str, body: bytes, lifetime_seconds: int
 ) -> None:
@@ -155,8 +164,8 @@ def store_response(
             "tenant_id": str(current_placement().tenant_id),
             "id": str(claim),
             "status": status,
-            "headers": headers_json,
-            "body": body,
+            "headers": _stored_headers(headers_json),
+            "body": seal_bytes(_CONTEXT + "body", body),
             "lifetime": lifetime_seconds,
         },
     )

@@ -1,6 +1,7 @@
 """Answer requests whose tenant's data key cannot be used, and tell operators why."""
 
 from flask import Flask, Response, current_app
+from sqlalchemy.exc import StatementError
 
 from trially.auth.refusals import control_plane_unavailable
 from trially.errors import OperatorError
@@ -12,11 +13,14 @@ from trially.state import request_state
 from trially.tenancy.catalog_reader import CatalogUnavailableError
 from trially.tenancy.data_keys import DestroyedKeyError, UnknownKeyError
 
+_KEY_ERRORS = (KeyProviderError, UnknownKeyError, DestroyedKeyError)
+
 
 def init_app(app: Flask) -> None:
     """Render errors of data keys and of the catalog that stores them."""
-    for error in (KeyProviderError, UnknownKeyError, DestroyedKeyError):
+    for error in _KEY_ERRORS:
         app.register_error_handler(error, _refuse)
+    app.register_error_handler(StatementError, _refuse_statement)
     app.register_error_handler(CatalogUnavailableError, _refuse_without_catalog)
 
 
@@ -39,6 +43,13 @@ def _refuse(error: OperatorError) -> Response:
             Code.DATA_KEY_UNAVAILABLE, None if placement is None else placement.tenant_id
         ),
     ).to_response()
+
+
+def _refuse_statement(error: StatementError) -> Response:
+    """Answer a statement whose values could not be sealed; SQLAlchemy wraps the reason."""
+    if isinstance(error.orig, _KEY_ERRORS):
+        return _refuse(error.orig)
+    raise error
 
 
 def _refuse_without_catalog(_error: CatalogUnavailableError) -> Response:

@@ -12,6 +12,7 @@ from trially.database.rows import Model, fetch_items, keyset_after, table_of
 from trially.http.fields import Sorting
 from trially.http.masking import refuse_masked
 from trially.http.pages import Page, make_page, read_cursor
+from trially.resources.encrypted_fields import refuse_encrypted_order
 from trially.resources.scope import SITES, Scope, own_sites
 from trially.resources.sorting import SortKey
 from trially.tenancy.context import current_tenant
@@ -149,9 +150,13 @@ class Listing:
         return int(item["count"])
 
     def _visible(self, sorting: Sorting) -> Sorting:
-        """Return the sort keys, or answer 403 if their order would disclose a masked field."""
+        """Return the sort keys.
+
+        Answers 403 if their order would disclose a masked field, and 422 for an encrypted one.
+        """
         for name, _ in sorting:
             refuse_masked(self._sorts[name].fields & self._masked)
+            refuse_encrypted_order(self._model, self._sorts[name].fields)
         return sorting
 
     def _narrow(self, values: Mapping[str, Any]) -> tuple[Shape, dict[str, Any]]:

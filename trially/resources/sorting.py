@@ -49,11 +49,14 @@ def never_null(column: Attribute | Column[Any]) -> ColumnElement[Any]:
     plain: Column[Any] = column if isinstance(column, Column) else column.property.columns[0]
     if not plain.nullable:
         return plain
-    # An index is used only for the very same expression, so its constants are literals.
-    if isinstance(plain.type, String):
+    # An index is used only for the very same expression, so its constants are literals. A date has
+    # no cast, because the column of a sealed one is a text.
+    stored = getattr(plain.type, "impl", plain.type)
+    if isinstance(stored, String):
         return func.coalesce(plain, literal_column("''"))
-    if isinstance(plain.type, Date):
-        return func.coalesce(plain, literal_column(f"'{dt.date.min.isoformat()}'::date", Date))
+    if isinstance(stored, Date):
+        cast = "" if stored is not plain.type else "::date"
+        return func.coalesce(plain, literal_column(f"'{dt.date.min}'{cast}", plain.type))
     raise TypeError(f"{plain} may be null, and has no smallest value to sort by.")
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from trially.errors import OperatorError
 from trially.tenancy.archives.loading import NOT_LOADED
 from trially.tenancy.catalog import Tenant
+from trially.tenancy.encrypting.states import refuse_encrypted
 from trially.tenancy.lifecycle.listing import get_tenant
 from trially.tenancy.lifecycle.moving.comparing import hash_buckets, hash_rows_of
 from trially.tenancy.lifecycle.moving.sides import SideSession, side_of
@@ -52,6 +53,8 @@ def compare_data(slug: str, copy_slug: str, tables: Collection[str]) -> list[Tab
     """
     tenant, copy = get_tenant(slug), get_tenant(copy_slug)
     refuse_different_revisions(tenant, copy)
+    for each in (slug, copy_slug):
+        refuse_encrypted(each, "its rows cannot be compared with those of another tenant")
     ours, theirs = side_of(tenant.placement), side_of(copy.placement)
     found = {
         table.name: table

@@ -49,4 +49,5 @@ def administered_placement(placement: Placement) -> AdministeredPlacement:
         url=access.administrator_url(placement.url.database),
         role=owner_role(current_settings()),
         revision=placement.revision,
+        fields=placement.fields,
     )

@@ -19,6 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 from uuid_utils.compat import uuid7
 
+from trially.database.field_states import FieldState
 from trially.database.model import CatalogModel, Timestamped
 from trially.slugs import SLUG_PATTERN
 
@@ -153,6 +154,12 @@ class Tenant(Timestamped, CatalogModel):
     """
     legal_hold: Mapped[str | None] = mapped_column(String(500))
     """Why the tenant may not be erased, if a legal hold forbids it."""
+    field_key_version: Mapped[int | None]
+    """The version of the data key that seals the tenant's fields. None: they are readable."""
+    former_field_key_version: Mapped[int | None]
+    """While fields are changing: how they were stored before."""
+    fields_are_changing: Mapped[bool] = mapped_column(server_default=text("false"))
+    """A backfill is sealing or opening the fields, so that both forms are found."""
 
     placement: Mapped["PlacementRecord"] = relationship(
         back_populates="tenant",
@@ -161,6 +168,13 @@ class Tenant(Timestamped, CatalogModel):
         innerjoin=True,
         viewonly=True,
     )
+
+    @property
+    def fields(self) -> FieldState:
+        """How the tenant's fields are stored."""
+        return FieldState(
+            self.field_key_version, self.fields_are_changing, self.former_field_key_version
+        )
 
     __table_args__ = (
         CheckConstraint(f"slug ~ '^{SLUG_PATTERN}$'", name="slug"),

@@ -190,7 +190,7 @@ def _look_up(reference: str) -> TenantEntry:
             kind=tenant.kind,
             time_zone=tenant.time_zone,
             status=TenantStatus(tenant.status),
-            placement=tier_of(record).placement(record),
+            placement=replace(tier_of(record).placement(record), fields=tenant.fields),
             # Read after the stamp, so that a cut-off written in between changes the next stamp.
             cut_offs=_cut_offs_of(session, tenant.id),
             supporters=_supporters_of(session, tenant.id),

@@ -10,6 +10,7 @@ from trially.tenancy.archives import checking, replacing, restoring
 from trially.tenancy.catalog import Operation
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.cloning import steps as cloning_steps
+from trially.tenancy.encrypting.operation import ENCRYPT
 from trially.tenancy.erasing.steps import ERASE
 from trially.tenancy.lifecycle import provisioning, ready_tenants
 from trially.tenancy.lifecycle.moving import kept, steps
@@ -35,6 +36,7 @@ ALL_KINDS = (
     replacing.REPLACE,
     checking.VERIFY,
     cloning_steps.CLONE,
+    ENCRYPT,
     ERASE,
     RESTORE_AT,
 )

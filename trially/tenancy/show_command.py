@@ -4,6 +4,7 @@ import click
 
 from trially.tenancy.archives.ages import last_backup_of
 from trially.tenancy.catalog_commands import catalog_command
+from trially.tenancy.encrypting.states import describe_fields
 from trially.tenancy.lifecycle.completing import complete_slug
 from trially.tenancy.lifecycle.listing import count_members, get_tenant
 from trially.tenancy.lifecycle.listing_commands import describe
@@ -18,7 +19,8 @@ def show(slug: str, *, as_json: bool) -> None:
 
     `former` are the placements to which `flask tenants move-back` can return. `last_backup` is the
     time of its newest archive. `recovery` says to which times the tenant can be restored, and
-    `lost_at_most` how many seconds of its last changes would be lost with its server.
+    `lost_at_most` how many seconds of its last changes would be lost with its server. `fields` says
+    whether what identifies patients is encrypted.
     """
     from trially.tenancy.lifecycle.measuring import measure_placement
     from trially.tenancy.lifecycle.moving.kept import kept_placements
@@ -32,6 +34,7 @@ def show(slug: str, *, as_json: bool) -> None:
         "updated_at": tenant.updated_at,
         "members": count_members(tenant),
         **measure_placement(tenant.placement),
+        "fields": describe_fields(tenant),
         "last_backup": last_backup_of(tenant.id),
         "recovery": interval.error or interval.description,
         "lost_at_most": None if lost is None else round(lost.total_seconds()),

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 
 from trially.database.classes import class_of
 from trially.database.model import TenantModel
+from trially.database.sealed_rows import columns_beside
 from trially.tenancy.catalog import Tenant
 from trially.tenancy.lifecycle.moving.sides import side_of
 
@@ -59,7 +60,11 @@ class MarkedRows:
         return row
 
     def _value(self, table: Table, name: str, ids: dict[str, UUID]) -> Any:
-        kind, held = table.c[name].type, class_of(table, name)
+        declared, held = table.c[name].type, class_of(table, name)
+        kind = getattr(declared, "impl", declared)
+        length = getattr(declared, "length", None)
+        if name in columns_beside(table):
+            return None
         chosen = CHOSEN.get(f"{table.name}.{name}")
         if chosen is not None:
             return chosen
@@ -75,9 +80,9 @@ class MarkedRows:
             case TSVECTOR():
                 return f"'{self._marker()}':1"
             case LargeBinary():
-                return self._marker(in_bytes=True).encode()
+                return self._marker(in_bytes=True).encode().ljust(length or 0, b"-")
             case String():
-                return self._marker(kind.length)
+                return self._marker(length)
             case Boolean():
                 return False
             case DateTime():

@@ -37,8 +37,9 @@ from trially.database.model import TenantModel, Timestamped, Versioned
 from trially.database.protection import (
     CLINICAL,
     CLINICAL_DATE,
+    DIGESTS,
     FULL_TEXT,
-    SEALED_KEY,
+    RECORD_IDS,
     SOURCES,
     VERSIONS,
     ZONES,
@@ -201,7 +202,8 @@ protect(
     {
         SOURCES: "source base_url",
         ZONES: "zone",
-        SEALED_KEY: "source_id encounter_source_id content_hash",
+        RECORD_IDS: "source_id encounter_source_id",
+        DIGESTS: "content_hash",
         CLINICAL: "type_display other_codings text_problem",
         CLINICAL_DATE: "at dated_on",
         FULL_TEXT: "title author search",

@@ -27,9 +27,10 @@ NEAREST = 10
 """How many of those are compared, on each side, and of the same family name."""
 
 IS_KEY = """
-(kind IN ('full_name', 'phone', 'email', 'mrn') OR (kind = 'birth_date' AND length(term) = 10))
+(kind IN ('full_name', 'phone', 'email', 'mrn') OR (kind = 'birth_date' AND length(term) >= 10))
 """
-"""The condition of terms that possible duplicates share."""
+"""The condition of terms that possible duplicates share. A part of a date is shorter, and the blind
+index of a whole date is longer."""
 
 SHARING_PATIENTS = f"""
 SELECT DISTINCT least(keys.patient_id, other.patient_id) AS patient_id,

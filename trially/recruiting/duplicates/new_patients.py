@@ -13,10 +13,14 @@ from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
 from trially.database.placement import current_placement
+from trially.database.rows import table_of
+from trially.database.sealed_rows import stored_row
 from trially.database.session import db
 from trially.recruiting.duplicates.candidates import IS_KEY, SHARING_PATIENTS
 from trially.recruiting.duplicates.finding import record_pairs
+from trially.recruiting.search.blinding import stored_terms
 from trially.recruiting.search.indexing import ADD_NAMES, ADD_TERMS, own_name
+from trially.recruiting.search.model import PatientName
 from trially.recruiting.search.terms import terms_of
 
 _INDEX = f"""
@@ -35,10 +39,11 @@ def index_new_patient(patient: Mapping[str, Any]) -> None:
     patient_id: UUID = patient["id"]
     name = own_name(patient["given_name"], patient["family_name"])
     described = {**patient, "names": [name], "identifiers": None}
-    names = [{"id": uuid7(), "patient_id": patient_id, "position": 0, **name}]
+    row = {"id": uuid7(), "patient_id": patient_id, "position": 0, **name}
+    names = [stored_row(table_of(PatientName), row)]
     terms = [
-        {"id": uuid7(), "patient_id": patient_id, "record_id": None, **term._asdict()}
-        for term in terms_of(described)
+        {"id": uuid7(), "patient_id": patient_id, "record_id": None, **term}
+        for term in stored_terms(terms_of(described))
     ]
     parameters = {
         "tenant_id": str(current_placement().tenant_id),

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from trially.database.changes import unaudited
 from trially.database.classes import REMOVED, Copied, Held, classify, identifier
 from trially.database.model import TenantModel, Timestamped, Versioned
-from trially.database.protection import SEALED, SOURCES, protect
+from trially.database.protection import SOURCES, WORK, protect
 from trially.resources.sorting import by, ignoring_case, index_sorts
 
 
@@ -116,7 +116,7 @@ classify(
 protect(
     ImportJob,
     {
-        SEALED: "failure",
+        WORK: "failure",
     },
     SOURCES,
 )

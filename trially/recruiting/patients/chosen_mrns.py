@@ -14,6 +14,7 @@ from trially.database.session import db
 from trially.http.codes import Code
 from trially.http.problems import Conflict
 from trially.recruiting.patients.model import Patient
+from trially.recruiting.patients.settling import refuse_while_fields_change, settle_patients
 from trially.recruiting.patients.taken_mrns import (
     SITE_SCOPE,
     check_deferred_mrns,
@@ -87,6 +88,7 @@ def rechoose_mrns(source: str, system: str | None) -> None:
 
     The caller holds the lock of the source. Answers 409 if two patients would have the same MRN.
     """
+    refuse_while_fields_change()
     defer_mrns()
     after: UUID | None = _LOWEST_ID
     while after is not None:
@@ -99,6 +101,8 @@ def rechoose_mrns(source: str, system: str | None) -> None:
             longest=LONGEST_MRN,
         ).one()
         note_written("patient", patients=step.changed)
+        # An MRN that was the id at the source is as readable as that, until it is sealed here.
+        settle_patients(step.changed)
         index_patients(step.found_anew)
         after = step.last_id
     _refuse_equal([row.ids for row in _run(_FIND_EQUAL, source=source)])

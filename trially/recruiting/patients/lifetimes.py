@@ -16,6 +16,7 @@ from trially.database.changes import note_written
 from trially.database.placement import current_placement
 from trially.database.session import db
 from trially.recruiting.patients.ages import resolve_ages
+from trially.recruiting.patients.birth_dates import READABLE, birth_dates, given_dates
 from trially.recruiting.patients.visits import LAST_ENCOUNTER, VISITED_STATUSES
 
 BEFORE_BIRTH, AFTER_DEATH = "before_birth", "after_death"
@@ -62,15 +63,19 @@ _DEATH = (
 
 
 def _compose_mark(table: str, last_day: str, first_day: str, may_follow_death: str = "") -> str:
-    """Compose the statement that marks the rows of a table, with a placeholder for the column."""
+    """Compose the statement that marks the rows of a table, with placeholders.
+
+    They are the column of the ids, and how birth dates are read.
+    """
     return f"""
 UPDATE {table} SET date_problem = judged.problem, updated_at = now()
 FROM (
-    SELECT record.id, CASE WHEN {last_day} < patient.birth_date - 1 THEN '{BEFORE_BIRTH}'
+    SELECT record.id, CASE WHEN {last_day} < {{born}} - 1 THEN '{BEFORE_BIRTH}'
         WHEN {first_day} > {_DEATH} + {DAYS_AFTER_DEATH} {may_follow_death}
         THEN '{AFTER_DEATH}' END AS problem
     FROM {table} record
     JOIN patient ON patient.tenant_id = record.tenant_id AND patient.id = record.patient_id
+    {{join}}
     WHERE record.tenant_id = CAST(:tenant_id AS uuid)
     AND record.{{column}} = ANY(CAST(:ids AS uuid[]))
     AND coalesce(record.date_problem IN ('{BEFORE_BIRTH}', '{AFTER_DEATH}'), true)
@@ -94,6 +99,11 @@ RETURNING clinical_fact.patient_id, clinical_fact.type
 """
 _MARK_DOCUMENTS = f"""{_compose_mark("document", _WRITTEN.last_day, _WRITTEN.day)}
 RETURNING document.patient_id
+"""
+
+_PEOPLE = """
+SELECT DISTINCT patient_id FROM {table}
+WHERE tenant_id = CAST(:tenant_id AS uuid) AND {column} = ANY(CAST(:ids AS uuid[]))
 """
 
 _RECOUNT = f"""
@@ -130,7 +140,7 @@ def mark_documents(document_ids: Iterable[UUID | str]) -> None:
 
 def _mark_facts(column: str, ids: Collection[str]) -> None:
     """Mark the facts that have one of these ids in a column, and recount last encounters."""
-    marked = _run(_MARK_FACTS.format(column=column), ids).all()
+    marked = _mark(_MARK_FACTS, "clinical_fact", column, ids).all()
     note_written("clinical_fact", patients=[row.patient_id for row in marked])
     visited = {row.patient_id for row in marked if row.type == "encounter"}
     if visited:
@@ -139,11 +149,19 @@ def _mark_facts(column: str, ids: Collection[str]) -> None:
 
 
 def _mark_documents(column: str, ids: Collection[str]) -> None:
-    marked = _run(_MARK_DOCUMENTS.format(column=column), ids)
+    marked = _mark(_MARK_DOCUMENTS, "document", column, ids)
     note_written("document", patients=[row.patient_id for row in marked])
 
 
-def _run(statement: str, ids: Collection[str]) -> CursorResult[Any]:
-    return db.session.connection().execute(
-        text(statement), {"tenant_id": str(current_placement().tenant_id), "ids": list(ids)}
-    )
+def _mark(statement: str, table: str, column: str, ids: Collection[str]) -> CursorResult[Any]:
+    dates = birth_dates()
+    composed = statement.format(column=column, born=dates.column, join=dates.join)
+    if dates is READABLE:
+        return _run(composed, ids)
+    people = _run(_PEOPLE.format(table=table, column=column), ids).scalars()
+    return _run(composed, ids, **given_dates(people.all()))
+
+
+def _run(statement: str, ids: Collection[str], **parameters: Any) -> CursorResult[Any]:
+    own = {"tenant_id": str(current_placement().tenant_id), "ids": list(ids)}
+    return db.session.connection().execute(text(statement), own | parameters)

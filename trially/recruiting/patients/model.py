@@ -14,6 +14,7 @@ from sqlalchemy import (
     LargeBinary,
     SmallInteger,
     String,
+    Text,
     UniqueConstraint,
     func,
     text,
@@ -36,15 +37,19 @@ from trially.database.classes import (
 from trially.database.model import TenantModel, Timestamped, Versioned
 from trially.database.protection import (
     CLINICAL_DATE,
+    DIGESTS,
     FOLLOWS,
     OF_MEMBERS,
+    RECORD_IDS,
     SEALED,
-    SEALED_KEY,
     SOURCES,
+    UNSEALED_PERIODS,
     VERSIONS,
     ZONES,
     protect,
 )
+from trially.database.sealed_types import SealedBytes, SealedDate, SealedJson, SealedText
+from trially.database.since import since
 from trially.recruiting.patients.choices import (
     ContactPreference,
     PatientDateProblem,
@@ -52,8 +57,15 @@ from trially.recruiting.patients.choices import (
     Sex,
     WithdrawalReason,
 )
+from trially.recruiting.patients.corrected_values import SealedCorrections
 from trially.recruiting.sources.model import MANUAL_SOURCE
 from trially.resources.sorting import by, ignoring_case, index_sorts
+
+AUDIT_KEY_BYTES = 32
+BIRTH_DATES = "patient.birth_date"
+
+RECORD_NUMBERS = "patient.number"
+"""The context of MRNs and of other identifiers: SQL chooses an MRN among the identifiers."""
 
 ADDRESS_WIDTHS = {"line": 1000, "city": 200, "state": 200, "postal_code": 200, "country": 200}
 """Most characters of each part of `Patient.address`, which is JSON and has no column per part."""
@@ -70,12 +82,16 @@ class Patient(Timestamped, Versioned, TenantModel):
     """Base URL of the server that assigned the id, if it is not the source's own."""
     source_id: Mapped[str] = mapped_column(String(64))
     """Id of the Patient resource at the source; a patient entered by hand has their own id."""
-    mrn: Mapped[str] = mapped_column(String(128))
+    mrn: Mapped[str] = mapped_column(SealedText(128, RECORD_NUMBERS))
     mrn_system: Mapped[str | None] = mapped_column(String(255))
     """The identifier system of the MRN, null if its source names none."""
-    given_name: Mapped[str | None] = mapped_column(String(200))
-    family_name: Mapped[str | None] = mapped_column(String(200))
-    birth_date: Mapped[dt.date | None]
+    given_name: Mapped[str | None] = mapped_column(SealedText(200, "patient.given_name"))
+    family_name: Mapped[str | None] = mapped_column(SealedText(200, "patient.family_name"))
+    birth_date: Mapped[dt.date | None] = mapped_column(
+        SealedDate(BIRTH_DATES, beside="birth_date_sealed")
+    )
+    birth_date_sealed: Mapped[str | None] = mapped_column(Text, info=since("0024"))
+    """The birth date, if the tenant encrypts fields; `birth_date` is null then."""
     birth_date_precision: Mapped[str | None] = mapped_column(String(5))
     """`year` or `month` where the rest of the date is not known, else `day`."""
     sex: Mapped[Sex | None] = mapped_column(String(10))
@@ -83,9 +99,9 @@ class Patient(Timestamped, Versioned, TenantModel):
     race: Mapped[str | None] = mapped_column(String(200))
     ethnicity: Mapped[str | None] = mapped_column(String(200))
     language: Mapped[str | None] = mapped_column(String(64))
-    phone: Mapped[str | None] = mapped_column(String(64))
-    email: Mapped[str | None] = mapped_column(String(320))
-    address: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    phone: Mapped[str | None] = mapped_column(SealedText(64, "patient.phone"))
+    email: Mapped[str | None] = mapped_column(SealedText(320, "patient.email"))
+    address: Mapped[dict[str, Any] | None] = mapped_column(SealedJson("patient.address"))
     deceased: Mapped[bool] = mapped_column(server_default=text("false"))
     deceased_at: Mapped[dt.datetime | None]
     deceased_on: Mapped[dt.date | None]
@@ -95,7 +111,9 @@ class Patient(Timestamped, Versioned, TenantModel):
     """The zone in which the time of death was read, if its source gives no offset."""
     date_problem: Mapped[str | None] = mapped_column(String(20))
     """A `PatientDateProblem`."""
-    impossible_dates: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    impossible_dates: Mapped[dict[str, Any] | None] = mapped_column(
+        SealedJson("patient.impossible_dates")
+    )
     """Dates that the source gives and that cannot be right, by column. They are not used."""
     active: Mapped[bool] = mapped_column(server_default=text("true"))
     contact_preference: Mapped[ContactPreference] = mapped_column(
@@ -121,13 +139,15 @@ class Patient(Timestamped, Versioned, TenantModel):
     """The record at the source that replaces this one; it may not be imported yet."""
     replaces: Mapped[list[Any] | None] = mapped_column(JSONB(none_as_null=True))
     """Base URL and id of each record that this one replaces, as its source says."""
-    corrections: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    corrections: Mapped[dict[str, Any]] = mapped_column(
+        SealedCorrections(), server_default=text("'{}'::jsonb")
+    )
     """By field that a member corrected: what the source says (`imported`), `by` and `at`."""
     audit_number: Mapped[int] = mapped_column(BigInteger, Identity())
     """Stands for the patient in audit records. It is used nowhere else, so that a record of a
     deleted patient no longer says who it was."""
     audit_key: Mapped[bytes] = mapped_column(
-        LargeBinary,
+        SealedBytes(AUDIT_KEY_BYTES, "patient.audit_key"),
         server_default=text("(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))"),
         deferred=True,
     )
@@ -228,7 +248,7 @@ class PatientIdentifier(TenantModel):
 
     patient_id: Mapped[UUID]
     system: Mapped[str | None] = mapped_column(String(255))
-    value: Mapped[str] = mapped_column(String(255))
+    value: Mapped[str] = mapped_column(SealedText(255, RECORD_NUMBERS))
     type: Mapped[str | None] = mapped_column(String(128))
     """Code of HL7's table 0203, such as MR."""
     use: Mapped[str | None] = mapped_column(String(20))
@@ -305,17 +325,18 @@ classify(
         Held.DIGEST: "content_hash",
         Held.GIVEN: "audit_number",
         Held.SECRET: "audit_key",
-        Held.DERIVED: "record_status mrn_scope",
+        Held.DERIVED: "record_status mrn_scope birth_date_sealed",
     },
 )
 protect(
     Patient,
     {
-        SEALED_KEY: "source_id mrn content_hash link_source_id",
         SEALED: (
-            "given_name family_name birth_date phone email address impossible_dates replaces"
-            " corrections audit_key"
+            "mrn given_name family_name birth_date birth_date_sealed phone email address"
+            " impossible_dates corrections audit_key"
         ),
+        RECORD_IDS: "source_id link_source_id replaces",
+        DIGESTS: "content_hash",
         SOURCES: "source base_url mrn_system link_base_url",
         CLINICAL_DATE: "deceased_at deceased_on last_encounter_on",
         VERSIONS: "version_at version_number",
@@ -338,7 +359,7 @@ protect(
     ErasedPatient,
     {
         SOURCES: "source",
-        SEALED_KEY: "digest",
+        DIGESTS: "digest",
         OF_MEMBERS: "erased_by",
     },
 )
@@ -357,8 +378,8 @@ classify(
 protect(
     PatientIdentifier,
     {
-        SOURCES: "system",
-        SEALED_KEY: "value",
-        SEALED: "assigner period_start period_end",
+        SOURCES: "system assigner",
+        SEALED: "value",
+        UNSEALED_PERIODS: "period_start period_end",
     },
 )

@@ -7,12 +7,13 @@ from typing import Any
 from uuid import UUID
 
 from flask import Blueprint
-from sqlalchemy import BindParameter, ColumnElement, or_
+from sqlalchemy import BindParameter, ColumnElement, any_, or_
 from uuid_utils.compat import uuid7
 
 from trially.auth.identity import current_identity
 from trially.auth.permissions import Permission, requires
 from trially.database.rows import Item, table_of
+from trially.database.sealed_types import FormsOfDate
 from trially.http.contract import (
     accepts,
     accepts_merge_patch,
@@ -32,7 +33,7 @@ from trially.recruiting.patients.choices import DeathPrecision, ListedStatus
 from trially.recruiting.patients.corrections import corrections_after
 from trially.recruiting.patients.erasing import erase
 from trially.recruiting.patients.lifetimes import redate_records
-from trially.recruiting.patients.model import SORTS, Patient
+from trially.recruiting.patients.model import BIRTH_DATES, SORTS, Patient
 from trially.recruiting.patients.schema import (
     PatientBodySchema,
     PatientCountSchema,
@@ -41,6 +42,7 @@ from trially.recruiting.patients.schema import (
     PatientQuerySchema,
     PatientSchema,
 )
+from trially.recruiting.patients.settling import settle_before_change
 from trially.recruiting.patients.taken_mrns import refuse_taken_mrn
 from trially.recruiting.search.indexing import INDEXED, index_patients, write_own_name
 from trially.recruiting.sources.locking import lock_sources_of
@@ -60,13 +62,25 @@ def has_status(status: BindParameter[Any]) -> ColumnElement[bool]:
     return or_(status == ListedStatus.ALL.value, columns.record_status == status)
 
 
+def was_born_on(date: BindParameter[Any]) -> ColumnElement[bool]:
+    """Return the condition of patients with a birth date, in whatever form it is stored."""
+    forms: BindParameter[Any] = BindParameter(
+        date.key,
+        date.value,
+        type_=FormsOfDate(BIRTH_DATES),
+        unique=date.unique,
+        required=date.required,
+    )
+    return never_null(columns.birth_date) == any_(forms)
+
+
 PATIENTS = Resource(
     Patient,
     PatientSchema(),
     scope=of_site(columns.site_id),
     sorts=SORTS,
     filters={
-        "birth_date": equals(never_null(columns.birth_date)),
+        "birth_date": was_born_on,
         "sex": equals(columns.sex),
         "site_id": equals(columns.site_id),
         "source": equals(columns.source),
@@ -162,6 +176,7 @@ def change_patient(patient_id: UUID, versions: Versions | None, body: dict[str, 
         refuse_masked(PATIENTS.masked & body.keys())
         PATIENTS.get(patient_id)
         refuse_taken_mrn(body["mrn"], wanted_for=patient_id)
+    settle_before_change(patient_id)
     changes = PATIENTS.merged(patient_id, body)
     derived = _death_of(body)
     if "birth_date" in body:

@@ -10,6 +10,7 @@ from trially.http.codes import Code
 from trially.http.problems import Conflict
 from trially.recruiting.patients.choices import RecordStatus
 from trially.recruiting.patients.model import Patient, PatientIdentifier
+from trially.recruiting.patients.settling import settle_found_by
 from trially.resources.scope import of_site, scope_conditions
 from trially.state import request_state
 
@@ -33,6 +34,7 @@ def refuse_taken_mrn(mrn: str, wanted_for: UUID | None = None) -> None:
 
     It names the patient if the caller may see both the patient and MRNs.
     """
+    settle_found_by([mrn])
     statement = (
         select(Patient.id)
         .where(

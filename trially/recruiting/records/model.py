@@ -38,7 +38,8 @@ from trially.database.model import TenantModel, Timestamped
 from trially.database.protection import (
     CLINICAL,
     CLINICAL_DATE,
-    SEALED_KEY,
+    DIGESTS,
+    RECORD_IDS,
     SOURCES,
     VERSIONS,
     ZONES,
@@ -317,7 +318,8 @@ protect(
     {
         SOURCES: "source base_url",
         ZONES: "zone zoned_times",
-        SEALED_KEY: "source_id encounter_source_id medication_source_id content_hash",
+        RECORD_IDS: "source_id encounter_source_id medication_source_id",
+        DIGESTS: "content_hash",
         CLINICAL: "display other_codings focus value_text reference_text details",
         CLINICAL_DATE: "start_at end_at recorded_at",
         VERSIONS: "version_at version_number",

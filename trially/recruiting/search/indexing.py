@@ -14,9 +14,15 @@ import orjson
 from sqlalchemy import Row, text
 from uuid_utils.compat import uuid7
 
+from trially.database.changes import PATIENT_TABLE
 from trially.database.placement import current_placement
+from trially.database.rows import table_of
+from trially.database.sealed_rows import open_row, open_rows, stored_row
+from trially.database.sealing import field_state
 from trially.database.session import db
+from trially.recruiting.search.blinding import stored_terms
 from trially.recruiting.search.current_records import current_records
+from trially.recruiting.search.model import PatientName
 from trially.recruiting.search.terms import terms_of
 
 AT_A_TIME = 1_000
@@ -34,7 +40,7 @@ NAME_COLUMNS = (
 _NAMES = "position, use, given_name, family_name, full_name, period_start, period_end"
 
 _READ = f"""
-SELECT patient.id, given_name, family_name, mrn, birth_date, birth_date_precision, phone, email,
+SELECT patient.id, given_name, family_name, mrn, {{birth_date}}, birth_date_precision, phone, email,
     sex, record_status, replaced_by_id, (SELECT json_agg(names ORDER BY position) FROM (
         SELECT {_NAMES} FROM patient_name
         WHERE patient_name.tenant_id = patient.tenant_id AND patient_name.patient_id = patient.id
@@ -81,7 +87,10 @@ def write_names(names: Mapping[UUID, Sequence[Mapping[str, Any]]]) -> None:
     """Replace the names of patients."""
     _run(_REMOVE_NAMES, ids=list(names))
     rows = [
-        {"id": uuid7(), "patient_id": patient_id, "position": position, **name}
+        stored_row(
+            table_of(PatientName),
+            {"id": uuid7(), "patient_id": patient_id, "position": position, **name},
+        )
         for patient_id, each in names.items()
         for position, name in enumerate(each)
     ]
@@ -109,9 +118,9 @@ def index_patients(patient_ids: Iterable[UUID]) -> None:
     replaced = [record["id"] for record in records if record["replaced_by_id"] is not None]
     current = current_records(replaced) if replaced else {}
     rows = [
-        {"id": uuid7(), **_found_by(record["id"], current), **term._asdict()}
+        {"id": uuid7(), **_found_by(record["id"], current), **term}
         for record in records
-        for term in terms_of(record)
+        for term in stored_terms(terms_of(record))
     ]
     _run(_REMOVE_TERMS, ids=ids)
     if rows:
@@ -147,7 +156,20 @@ def in_steps(
 
 def read_patients(patient_ids: Iterable[UUID]) -> list[dict[str, Any]]:
     """Return what patients are found by, and compared by: columns, `names` and `identifiers`."""
-    return [row._asdict() for row in _run(_READ, ids=list(patient_ids))]
+    is_sealed = field_state().is_sealed
+    dates = "birth_date, birth_date_sealed" if is_sealed else "birth_date"
+    found = [row._asdict() for row in _run(_READ.format(birth_date=dates), ids=list(patient_ids))]
+    return [_opened(row) for row in found] if is_sealed else found
+
+
+def _opened(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a patient whose columns, names and identifiers may be sealed, with plain values."""
+    tables = PatientName.metadata.tables
+    return {
+        **open_row(tables[PATIENT_TABLE], row),
+        "names": open_rows(table_of(PatientName), row["names"] or ()),
+        "identifiers": open_rows(tables["patient_identifier"], row["identifiers"] or ()),
+    }
 
 
 def _run(

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from trially.database.changes import unaudited
 from trially.database.classes import REMOVED, Copied, Held, classify, identifier, one_of
 from trially.database.model import TenantModel
-from trially.database.protection import BLINDED_TERM, SEALED, protect
+from trially.database.protection import BLINDED_TERM, SEALED, UNSEALED_PERIODS, protect
+from trially.database.sealed_types import SealedText
 
 LONGEST_TERM = 100
 """Longer terms are cut, and so is what is looked up."""
@@ -52,9 +53,9 @@ class PatientName(TenantModel):
     """The place among the patient's names at the source, from 0."""
     use: Mapped[str | None] = mapped_column(String(10))
     """FHIR's use of the name: `official`, `usual`, `maiden`, `nickname`, `old`, …"""
-    given_name: Mapped[str | None] = mapped_column(String(200))
-    family_name: Mapped[str | None] = mapped_column(String(200))
-    full_name: Mapped[str | None] = mapped_column(String(200))
+    given_name: Mapped[str | None] = mapped_column(SealedText(200, "patient_name.given_name"))
+    family_name: Mapped[str | None] = mapped_column(SealedText(200, "patient_name.family_name"))
+    full_name: Mapped[str | None] = mapped_column(SealedText(200, "patient_name.full_name"))
     """The whole name, if the source sent no parts."""
     period_start: Mapped[str | None] = mapped_column(String(10))
     """The first day, month or year of the name's use."""
@@ -122,7 +123,8 @@ classify(
 protect(
     PatientName,
     {
-        SEALED: "given_name family_name full_name period_start period_end",
+        SEALED: "given_name family_name full_name",
+        UNSEALED_PERIODS: "period_start period_end",
     },
 )
 classify(

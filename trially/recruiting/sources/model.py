@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.database.classes import REMOVED, Held, classify, identifier
 from trially.database.model import TenantModel, Timestamped, Versioned
-from trially.database.protection import OF_ORGANISATIONS, SEALED, protect
+from trially.database.protection import DIGESTS, OF_ORGANISATIONS, protect
 from trially.resources.sorting import by, ignoring_case, index_sorts
 
 time_zone_changes = Signal()
@@ -72,7 +72,7 @@ classify(
 protect(
     RecordSource,
     {
-        SEALED: "erasure_salt",
+        DIGESTS: "erasure_salt",
     },
     OF_ORGANISATIONS,
 )

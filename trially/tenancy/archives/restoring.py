@@ -17,6 +17,7 @@ from trially.tenancy.archives.reading import verify_archive
 from trially.tenancy.archives.revisions import at_revision, is_older
 from trially.tenancy.catalog import Operation, PlacementRecord, Tenant, Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
+from trially.tenancy.encrypting.adopting import adopt_rows
 from trially.tenancy.lifecycle.moving.moves import MoveOptions, move_tenant
 from trially.tenancy.lifecycle.moving.removing import remove_rows
 from trially.tenancy.lifecycle.moving.sides import side_of
@@ -156,6 +157,7 @@ def load_archive(record: PlacementRecord, operation: Operation) -> None:
             compare_rows(target, tables, manifest)
         create_keys(target, operation)
         finish_rows(target, tables)
+    adopt_rows(record, manifest.header.tenant_id)
     rows_loaded.send(
         record, source_tenant_id=manifest.header.tenant_id, snapshot_at=manifest.snapshot_at
     )

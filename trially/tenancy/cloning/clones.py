@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from trially.tenancy.catalog import Operation, Server, Tenant, Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.cloning.steps import CLONE
+from trially.tenancy.encrypting.states import refuse_encrypted
 from trially.tenancy.lifecycle.held_snapshots import LONGEST_SECONDS
 from trially.tenancy.lifecycle.operations import run_operation
 from trially.tenancy.lifecycle.provisioning import (
@@ -52,6 +53,8 @@ def clone_tenant(reference: str, slug: str, options: CloneOptions) -> Tenant:
     `InvalidSlugError`, `TenantExistsError`, `NoServerError`, `NoFittingServerError`,
     `LongSnapshotError` or `CloneError`.
     """
+    if options.masked:
+        refuse_encrypted(reference, "no masked clone is made of it: masking reads what it replaces")
     with catalog_transaction() as session:
         source = find_to_change(session, reference)
         tenant = tenant_like(source, slug, options.name or slug)

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session, joinedload
 from trially.tenancy.catalog import Operation, PlacementRecord
 from trially.tenancy.catalog_sessions import control_engine
 from trially.tenancy.cloning.copying import copy_rows
+from trially.tenancy.encrypting.adopting import adopt_rows
 from trially.tenancy.lifecycle.held_snapshots import LONGEST_SECONDS, SnapshotLimit
 from trially.tenancy.lifecycle.moving.progress import MoveProgress
 from trially.tenancy.lifecycle.moving.removing import remove_rows
@@ -39,6 +40,8 @@ def _copy(operation: Operation) -> None:
             f"The clone of {source.tenant.slug}",
         ),
     )
+    if not parameters["masked"]:
+        adopt_rows(target, source.tenant_id)
 
 
 def _placements(operation: Operation) -> tuple[PlacementRecord, PlacementRecord]:

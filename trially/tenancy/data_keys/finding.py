@@ -143,6 +143,7 @@ def data_key_of_version(tenant_id: UUID, version: int) -> DataKey:
 def init_app(app: Flask, settings: Settings) -> None:
     """Give the app its data keys. No provider is contacted yet."""
     state_of(app).data_keys = DataKeys(settings)
+    state_of(app).find_data_key = data_key_of_version
 
 
 def _unwrap(tenant_id: UUID, version: int, versions: Versions) -> DataKey:

@@ -6,6 +6,7 @@ erased patients, and a restore erases them again before anybody can read the res
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from blinker import Signal
@@ -18,6 +19,7 @@ from trially.tenancy.administered import administered_placement
 from trially.tenancy.archives.restoring import rows_loaded
 from trially.tenancy.catalog import PlacementRecord
 from trially.tenancy.catalog_sessions import catalog_transaction, reader_engine
+from trially.tenancy.encrypting.states import fields_of
 from trially.tenancy.erasing.model import ErasedPerson
 from trially.tenancy.tiers import tier_of
 
@@ -70,7 +72,8 @@ def apply_erasures(record: PlacementRecord, erased: Sequence[ErasedPerson]) -> i
         return 0
     app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
     with app.app_context():
-        enter_placement(administered_placement(tier_of(record).placement(record)))
+        placement = administered_placement(tier_of(record).placement(record))
+        enter_placement(replace(placement, fields=fields_of(record.tenant_id)))
         found = persons_restored.send(patient_ids=patient_ids)
     remember_persons(record.tenant_id, patient_ids)
     return sum(number for _, number in found)

@@ -14,6 +14,7 @@ from trially.tenancy.archives.restoring import rows_loaded, tenant_restored
 from trially.tenancy.archives.revisions import at_revision, is_older
 from trially.tenancy.catalog import Operation, Server, Tenant, Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
+from trially.tenancy.encrypting.adopting import adopt_rows
 from trially.tenancy.lifecycle.listing import get_tenant
 from trially.tenancy.lifecycle.moving.guards import CLOSED, read_epoch
 from trially.tenancy.lifecycle.moving.indexes import create_indexes, set_indexes_aside
@@ -167,6 +168,7 @@ def _copy(operation: Operation) -> None:
                 set_indexes_aside(theirs, operation)
                 copy_rows(ours, theirs, tables, progress)
                 create_indexes(theirs, operation)
+    adopt_rows(record, UUID(operation.parameters["source"]))
     rows_loaded.send(
         record,
         source_tenant_id=UUID(operation.parameters["source"]),

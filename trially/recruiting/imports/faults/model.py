@@ -8,7 +8,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from trially.database.changes import names_patients, unaudited
 from trially.database.classes import REMOVED, Copied, Held, classify, identifier
 from trially.database.model import TenantModel
-from trially.database.protection import POSITIONS, SEALED, SEALED_KEY, protect
+from trially.database.protection import POSITIONS, RECORD_IDS, SEALED_REFERENCE, WORK, protect
+from trially.database.sealed_types import SealedText
 from trially.recruiting.imports.faults import Concern, FaultCode
 
 
@@ -33,7 +34,9 @@ class ImportFault(TenantModel):
     resource_id: Mapped[str | None] = mapped_column(String(64))
     other_id: Mapped[str | None] = mapped_column(String(1200))
     """Type and id of the record that the fault is about too."""
-    missing_id: Mapped[str | None] = mapped_column(String(1100))
+    missing_id: Mapped[str | None] = mapped_column(
+        SealedText(1100, "import_fault.missing_id", only_with="?")
+    )
     """Type and id of what is not there: `Patient/17`."""
 
     __table_args__ = (
@@ -69,7 +72,8 @@ protect(
     ImportFault,
     {
         POSITIONS: "pointer",
-        SEALED: "file reason",
-        SEALED_KEY: "resource_id other_id missing_id",
+        WORK: "file reason",
+        RECORD_IDS: "resource_id other_id",
+        SEALED_REFERENCE: "missing_id",
     },
 )

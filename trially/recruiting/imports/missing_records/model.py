@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from trially.database.changes import names_patients, unaudited
 from trially.database.classes import Copied, Held, classify, identifier
 from trially.database.model import TenantModel
-from trially.database.protection import SEALED_KEY, SOURCES, protect
+from trially.database.protection import RECORD_IDS, SOURCES, protect
 
 
 class ImportedRecord(TenantModel):
@@ -83,7 +83,7 @@ protect(
     ImportedRecord,
     {
         SOURCES: "base_url",
-        SEALED_KEY: "source_id",
+        RECORD_IDS: "source_id",
     },
 )
 classify(
@@ -100,6 +100,6 @@ protect(
     MissingRecord,
     {
         SOURCES: "base_url",
-        SEALED_KEY: "source_id",
+        RECORD_IDS: "source_id",
     },
 )

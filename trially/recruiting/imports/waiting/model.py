@@ -10,7 +10,17 @@ from sqlalchemy.orm import Mapped, mapped_column
 from trially.database.changes import names_patients, unaudited
 from trially.database.classes import REMOVED, Copied, Held, classify, identifier
 from trially.database.model import TenantModel
-from trially.database.protection import SEALED, SEALED_KEY, SOURCES, VERSIONS, protect
+from trially.database.protection import (
+    RECORD_IDS,
+    SEALED,
+    SEALED_REFERENCE,
+    SOURCES,
+    UNUSED,
+    VERSIONS,
+    WORK,
+    protect,
+)
+from trially.database.sealed_types import SealedJson, SealedText
 
 
 class WaitingFact(TenantModel):
@@ -25,7 +35,9 @@ class WaitingFact(TenantModel):
     base_url: Mapped[str] = mapped_column(String(1024), server_default="")
     source_type: Mapped[str] = mapped_column(String(64))
     source_id: Mapped[str] = mapped_column(String(64))
-    patient_key: Mapped[str] = mapped_column(String(1100))
+    patient_key: Mapped[str] = mapped_column(
+        SealedText(1100, "waiting_fact.patient_key", only_with="?")
+    )
     """The source's id of the patient, or `?` and the identifier that names the patient."""
     version_at: Mapped[dt.datetime | None]
     version_number: Mapped[int | None] = mapped_column(BigInteger)
@@ -33,7 +45,7 @@ class WaitingFact(TenantModel):
     """The import that read it last."""
     file: Mapped[str] = mapped_column(String(1000))
     line: Mapped[int]
-    resource: Mapped[dict[str, Any]]
+    resource: Mapped[dict[str, Any]] = mapped_column(SealedJson("waiting_fact.resource"))
     """Type, rows and digest. The FHIR resource is not stored: it holds more data than needed."""
     json_bytes: Mapped[int]
     """Size of the rows, by which the batches that write them are bounded."""
@@ -103,9 +115,11 @@ protect(
     WaitingFact,
     {
         SOURCES: "source base_url",
-        SEALED_KEY: "source_id patient_key",
+        RECORD_IDS: "source_id",
+        SEALED_REFERENCE: "patient_key",
         VERSIONS: "version_at version_number",
-        SEALED: "file resource",
+        WORK: "file",
+        SEALED: "resource",
     },
 )
 classify(
@@ -116,6 +130,7 @@ classify(
 protect(
     ImportDeferral,
     {
-        SEALED: "file resource",
+        WORK: "file",
+        UNUSED: "resource",
     },
 )

@@ -10,6 +10,7 @@ from uuid_utils.compat import uuid7
 from trially.audit.recording import note
 from trially.database.changes import note_derived
 from trially.database.rows import Item, columns_named, fetch_items, of_current_tenant, table_of
+from trially.database.sealed_rows import stored_row
 from trially.recruiting.imports.faults import FaultCode, LineFault
 from trially.recruiting.imports.import_run import ImportRun
 from trially.recruiting.imports.limits import ImportLimits
@@ -174,7 +175,8 @@ class WaitingFacts:
             )
             missing = describe_patient_key(fact.patient_id)
             batch.remove(fact, fault_of(fact, FaultCode.TOO_MANY_WAITING, reason, missing))
-        rows = [_to_row(fact, self._run) for fact in kept]
+        table = table_of(WaitingFact)
+        rows = [stored_row(table, _to_row(fact, self._run)) for fact in kept]
         if rows:
             self._number = (self._number or 0) + sum(
                 row.is_new for row in run_with_rows(KEEP, rows)
@@ -221,8 +223,10 @@ class WaitingFacts:
             batch.put(resource)
             ids[resource.key] = waiting_id
         complete_documents(batch, self._run.id, is_last_chance=True)
+        table = table_of(WaitingFact)
         rows = [
-            {**_stored(document), "id": ids[document.key]} for document in batch.resources.values()
+            stored_row(table, {**_stored(document), "id": ids[document.key]})
+            for document in batch.resources.values()
         ]
         run_with_rows(REPLACE, rows)
         note_derived("waiting_fact")

@@ -7,9 +7,13 @@ from uuid import UUID
 from sqlalchemy.exc import DataError, IntegrityError
 from uuid_utils.compat import uuid7
 
+from trially.database.rows import table_of
+from trially.database.sealed_rows import stored_row
+from trially.database.sealing import field_state
 from trially.database.session import db
 from trially.recruiting.imports.faults import FaultCode, LineFault
 from trially.recruiting.imports.faults.model import ImportFault
+from trially.recruiting.imports.fhir.references import is_identifier_key, split_identifier_key
 from trially.recruiting.imports.writing.batches import Batch
 from trially.recruiting.imports.writing.documents import is_document, write_documents
 from trially.recruiting.imports.writing.gone import without_erased_identifiers, without_gone
@@ -26,6 +30,7 @@ from trially.recruiting.imports.writing.shown_mrns import choose_mrns
 from trially.recruiting.imports.writing.taken_mrns import TakenMrnError, check_mrns, find_refused
 from trially.recruiting.imports.writing.upserting import compose_insert, run_with_rows
 from trially.recruiting.imports.writing.withdrawing import withdraw_records
+from trially.recruiting.patients.settling import settle_found_by, settle_of_source
 from trially.recruiting.patients.taken_mrns import defer_mrns
 
 MRN_TAKEN = "Another patient of this source already has this MRN."
@@ -45,15 +50,36 @@ def write_batch(batch: Batch, source: str) -> list[TranslatedResource]:
     """
     resources = without_gone(list(batch.resources.values()), batch.source, batch.written)
     choose_mrns(resources, source)
+    _settle(resources, source)
     without_patient = _write(resources, source, batch)
     withdraw_records(batch.withdrawals.values(), source, batch.written)
     without_patient = without_erased_identifiers(without_patient, batch.source, batch.written)
     return [fact for fact in without_patient if fact.key not in batch.withdrawals]
 
 
+def _settle(resources: Sequence[TranslatedResource], source: str) -> None:
+    """Settle the patients that a batch compares with, while the tenant's fields change."""
+    if not field_state().is_changing:
+        return
+    rows = [each.rows[0] for each in resources if each.type == "Patient"]
+    keys = [row["source_id"] for row in rows]
+    numbers = [row["mrn"] for row in rows]
+    numbers += [number["value"] for row in rows for number in row["identifiers"]]
+    for each in resources:
+        key = each.rows[0].get("patient_source_id")
+        if key is not None and is_identifier_key(key):
+            numbers.append(split_identifier_key(key)[1])
+    settle_of_source(source, keys)
+    settle_found_by(numbers)
+
+
 def record_faults(faults: Iterable[LineFault], import_id: UUID) -> None:
     """Store the faults of an import."""
-    items = [{"id": uuid7(), "import_id": import_id, **asdict(fault)} for fault in faults]
+    table = table_of(ImportFault)
+    items = [
+        stored_row(table, {"id": uuid7(), "import_id": import_id, **asdict(fault)})
+        for fault in faults
+    ]
     if items:
         run_with_rows(_INSERT_FAULTS, items)
 

@@ -8,6 +8,7 @@ from sqlalchemy import Row, delete
 from uuid_utils.compat import uuid7
 
 from trially.database.rows import of_current_tenant, table_of
+from trially.database.sealed_rows import stored_row
 from trially.database.session import db
 from trially.recruiting.imports.fhir.rows import IdentifierRow
 from trially.recruiting.imports.writing.upserting import compose_insert, run_with_rows
@@ -29,15 +30,15 @@ def write_identifiers(
     """
     ids = _ids_of(written)
     changed = [row.id for row in written if row.is_new is False]
+    table = table_of(PatientIdentifier)
     if changed:
-        table = table_of(PatientIdentifier)
         db.session.execute(
             delete(table).where(
                 of_current_tenant(PatientIdentifier), table.c.patient_id.in_(changed)
             )
         )
     rows = [
-        {**identifier, "id": uuid7(), "patient_id": patient_id}
+        stored_row(table, {**identifier, "id": uuid7(), "patient_id": patient_id})
         for patient in patients
         if (patient_id := ids.get((patient.key.base_url, patient.id))) is not None
         for identifier in patient.rows[0]["identifiers"]

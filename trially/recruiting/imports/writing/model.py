@@ -20,7 +20,7 @@ from trially.database.classes import (
     one_of,
 )
 from trially.database.model import TenantModel
-from trially.database.protection import FULL_TEXT, SEALED_KEY, SOURCES, VERSIONS, protect
+from trially.database.protection import FULL_TEXT, RECORD_IDS, SOURCES, VERSIONS, protect
 
 
 class ImportBinary(TenantModel):
@@ -119,7 +119,7 @@ protect(
     ImportBinary,
     {
         SOURCES: "base_url",
-        SEALED_KEY: "source_id",
+        RECORD_IDS: "source_id",
         VERSIONS: "version_at version_number",
         FULL_TEXT: "pages",
     },
@@ -153,7 +153,7 @@ protect(
     RecordDeletion,
     {
         SOURCES: "source base_url",
-        SEALED_KEY: "source_id",
+        RECORD_IDS: "source_id",
         VERSIONS: "version_at version_number",
     },
 )

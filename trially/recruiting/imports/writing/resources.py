@@ -5,10 +5,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row, select, tuple_
+from sqlalchemy import Row, Table, select, tuple_
 
 from trially.database.changes import note_derived, note_written
-from trially.database.rows import columns_named, fetch_items, of_current_tenant
+from trially.database.rows import columns_named, fetch_items, of_current_tenant, table_of
+from trially.database.sealed_rows import new_keys, stored_row
+from trially.database.sealing import field_state
 from trially.database.session import db
 from trially.recruiting.imports.fhir.meta import Version
 from trially.recruiting.imports.writing.identifying import write_all_names, write_identifiers
@@ -21,11 +23,13 @@ from trially.recruiting.imports.writing.statements import (
     UPSERT_FACTS,
     UPSERT_MEDICATIONS,
     UPSERT_PATIENTS,
+    UPSERT_SEALED_PATIENTS,
 )
 from trially.recruiting.imports.writing.upserting import VERSION_COLUMNS, new_id, run_with_rows
 from trially.recruiting.patients.ages import resolve_ages
 from trially.recruiting.patients.lifetimes import mark_records, redate_records
 from trially.recruiting.patients.merging import follow_links
+from trially.recruiting.patients.model import Patient
 from trially.recruiting.records.model import ClinicalFact
 from trially.recruiting.search.indexing import index_patients
 
@@ -91,7 +95,7 @@ PlacedRecord = tuple[TranslatedResource, FoundPatient]
 
 def write_patients(patients: Sequence[TranslatedResource], source: str) -> WriteCounts:
     """Write patients of a source, with all that they are found by, and which are replaced."""
-    rows = _upsert(UPSERT_PATIENTS, patients, source)
+    rows = _upsert_patients(patients, source)
     write_identifiers(patients, rows)
     write_all_names(patients, rows)
     written = [row.id for row in rows if row.is_new is not None]
@@ -186,15 +190,36 @@ def _find_records(keys: Collection[RecordKey], source: str) -> Sequence[UUID]:
     return db.session.scalars(statement).all()
 
 
+def _upsert_patients(patients: Sequence[TranslatedResource], source: str) -> Sequence[Row[Any]]:
+    if field_state().version is None:
+        return _upsert(UPSERT_PATIENTS, patients, source)
+    table = table_of(Patient)
+    items = [stored_row(table, _with_key(item, table)) for item in _items_of(patients, source)]
+    return run_with_rows(UPSERT_SEALED_PATIENTS, items) if items else []
+
+
+def _with_key(item: Item, table: Table) -> Item:
+    """Return the row of a patient with a key for audit records, and without what has no column.
+
+    PostgreSQL would ignore that, and could log it.
+    """
+    stored = {name: value for name, value in item.items() if name not in ("identifiers", "names")}
+    return {**stored, **new_keys(table)}
+
+
 def _upsert(
     statement: str, resources: Sequence[TranslatedResource], source: str
 ) -> Sequence[Row[Any]]:
-    items = [
+    items = list(_items_of(resources, source))
+    return run_with_rows(statement, items) if items else []
+
+
+def _items_of(resources: Sequence[TranslatedResource], source: str) -> Iterator[Item]:
+    return (
         {**row, "id": new_id(), "source": source, "content_hash": resource.digest}
         for resource in resources
         for row in resource.rows
-    ]
-    return run_with_rows(statement, items) if items else []
+    )
 
 
 def _count(resource_type: str, rows: Sequence[Row[Any]]) -> WriteCounts:

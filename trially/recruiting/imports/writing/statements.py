@@ -1,9 +1,11 @@
 """The statements that write the rows of a source, a whole batch in each."""
 
+from collections.abc import Sequence
+
 from trially.recruiting.imports.fhir.rows import FactRow, MedicationRow, PatientRow
 from trially.recruiting.imports.writing.model import Medication
 from trially.recruiting.imports.writing.upserting import compose_upsert
-from trially.recruiting.patients.corrections import CORRECTABLE, KEEP_CORRECTIONS, kept_if_corrected
+from trially.recruiting.patients.corrections import CORRECTABLE, keep_corrections, kept_if_corrected
 from trially.recruiting.patients.model import Patient
 from trially.recruiting.patients.visits import LAST_ENCOUNTER, LOCAL_DAY, TOOK_PLACE
 from trially.recruiting.records.model import ClinicalFact
@@ -39,31 +41,53 @@ coded AS (
     )
 )"""
 
-# Whether an update changes the birth or the death: the records are compared with them.
-HAS_OTHER_LIFE = """patient.xmax <> 0 AND EXISTS (
+_BIRTH_DATE = "birth_date"
+
+
+def _has_other_life(birth_date: str) -> str:
+    """Return SQL that tells whether an update changes the birth or the death.
+
+    The records are compared with them.
+    """
+    names = (birth_date, "birth_date_precision", "deceased_on", "deceased_precision")
+    former = ", ".join(f"former.{name}" for name in names)
+    changed = ", ".join(f"patient.{name}" for name in names)
+    return f"""patient.xmax <> 0 AND EXISTS (
     SELECT FROM patient former WHERE former.tenant_id = patient.tenant_id
-    AND former.id = patient.id AND (former.birth_date, former.birth_date_precision,
-        former.deceased_on, former.deceased_precision)
-    IS DISTINCT FROM (patient.birth_date, patient.birth_date_precision,
-        patient.deceased_on, patient.deceased_precision)
+    AND former.id = patient.id AND ({former}) IS DISTINCT FROM ({changed})
 )"""
 
-# FHIR R4 cannot mark a Patient as entered in error. That field is needed for counting only.
-UPSERT_PATIENTS = f"""{
-    compose_upsert(
+
+def _compose_patients(birth_date: str, new_only: Sequence[str] = ()) -> str:
+    """Compose the upsert of patients, with the column that holds birth dates."""
+    stored_in = {_BIRTH_DATE: birth_date}
+    kept = {
+        stored_in.get(name, name): kept_if_corrected(name, stored_in.get(name))
+        for name in CORRECTABLE
+    }
+    # FHIR R4 cannot mark a Patient as entered in error. That field is needed for counting only.
+    upsert = compose_upsert(
         Patient,
         PatientRow,
         ("source", "base_url", "source_id"),
         not_stored=["entered_in_error", "identifiers", "names"],
-        also_set=f"{INCREMENT_VERSION}, {KEEP_CORRECTIONS}",
-        kept={name: kept_if_corrected(name) for name in CORRECTABLE},
-        returning=f"id, base_url, source_id, {HAS_OTHER_LIFE} AS has_other_life",
+        also_set=f"{INCREMENT_VERSION}, {keep_corrections(birth_date)}",
+        kept=kept,
+        stored_in=stored_in,
+        new_only=new_only,
+        returning=f"id, base_url, source_id, {_has_other_life(birth_date)} AS has_other_life",
     )
-}
+    return f"""{upsert}
 SELECT stale.number AS stale, is_new, id, base_url, source_id, has_other_life
 FROM (SELECT count(*) AS number FROM incoming WHERE state = 'stale') AS stale
 LEFT JOIN written ON true
 """
+
+
+UPSERT_PATIENTS = _compose_patients(_BIRTH_DATE)
+UPSERT_SEALED_PATIENTS = _compose_patients("birth_date_sealed", new_only=("audit_key",))
+"""For tenants that encrypt fields. PostgreSQL cannot seal the default of `audit_key`."""
+
 UPSERT_MEDICATIONS = f"""{
     compose_upsert(
         Medication,

@@ -65,6 +65,8 @@ def compose_upsert(
     not_stored: Iterable[str] = (),
     also_set: str = "",
     kept: Mapping[str, str] = MappingProxyType({}),
+    stored_in: Mapping[str, str] = MappingProxyType({}),
+    new_only: Sequence[str] = (),
     new_if: str = "true",
     returning: str = "",
 ) -> str:
@@ -78,17 +80,19 @@ def compose_upsert(
     `added` and `SOURCE_COLUMNS` name. All other columns keep their values in an update, and get
     their defaults in an insert. `not_stored` lists the fields that have no column. `key` names the
     unique columns after `tenant_id`. `kept` maps columns to the SQL of their values in an update.
+    `stored_in` maps fields to columns of other names, and an update leaves `new_only` alone.
     `new_if` is SQL that a row of `incoming` must meet to be inserted as new.
     `written` has `is_new`, and `returning`. A withdrawn row that is written is in use again.
 
     Raises `RowTypeError` for a field or an added name without a column, unless it is `not_stored`.
     """
     table = table_of(model)
-    names = _written_columns(table, row_type, (*SOURCE_COLUMNS, *added), frozenset(not_stored))
+    written = _written_columns(table, row_type, (*SOURCE_COLUMNS, *added), frozenset(not_stored))
+    names = [*(stored_in.get(name, name) for name in written), *new_only]
     assignments = [
         f"{name} = {kept.get(name, f'excluded.{name}')}"
         for name in names
-        if name not in {"id", *key}
+        if name not in {"id", *key, *new_only}
     ]
     if "updated_at" in table.c:
         assignments.append("updated_at = now()")

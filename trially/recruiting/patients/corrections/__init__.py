@@ -22,18 +22,28 @@ CORRECTABLE = (
 )
 """The columns that an import writes and that a member may change."""
 
-KEEP_CORRECTIONS = (
-    "corrections = CASE WHEN patient.corrections = '{}' THEN patient.corrections ELSE"
-    " (SELECT jsonb_object_agg(field.key, field.value"
-    " || jsonb_build_object('imported', to_jsonb(excluded) -> field.key))"
-    " FROM jsonb_each(patient.corrections) AS field) END"
-)
-"""SQL of an upsert that records what the source says now of the corrected fields."""
+
+def keep_corrections(birth_date: str = "birth_date") -> str:
+    """Return SQL of an upsert that records what the source says now of the corrected fields.
+
+    `birth_date` is the column that the upsert writes birth dates to.
+    """
+    return (
+        "corrections = CASE WHEN patient.corrections = '{}' THEN patient.corrections ELSE"
+        " (SELECT jsonb_object_agg(field.key, field.value"
+        " || jsonb_build_object('imported', to_jsonb(excluded) -> (CASE field.key"
+        f" WHEN 'birth_date' THEN '{birth_date}' ELSE field.key END)))"
+        " FROM jsonb_each(patient.corrections) AS field) END"
+    )
 
 
-def kept_if_corrected(name: str) -> str:
-    """Return SQL of an upsert: the stored value of a corrected column, else the new one."""
-    return f"CASE WHEN patient.corrections ? '{name}' THEN patient.{name} ELSE excluded.{name} END"
+def kept_if_corrected(name: str, column: str | None = None) -> str:
+    """Return SQL of an upsert: the stored value of a corrected field, else the new one.
+
+    `column` is the one that holds it, by default that of the same name.
+    """
+    held = column or name
+    return f"CASE WHEN patient.corrections ? '{name}' THEN patient.{held} ELSE excluded.{held} END"
 
 
 def corrections_after(changes: Mapping[str, Any], by: str) -> ColumnElement[Any]:

@@ -11,6 +11,7 @@ from trially.recruiting.patients.corrections import lock_corrections, release
 from trially.recruiting.patients.model import Patient
 from trially.recruiting.patients.routes import PATIENTS, bp, follow_change
 from trially.recruiting.patients.schema import PatientSchema
+from trially.recruiting.patients.settling import settle_before_change
 
 
 @bp.delete("/<uuid:patient_id>/corrections/<string:field>")
@@ -24,6 +25,7 @@ def release_correction(patient_id: UUID, field: str) -> Item:
     """
     PATIENTS.get(patient_id)
     refuse_masked(PATIENTS.masked & {field})
+    settle_before_change(patient_id)
     corrections = lock_corrections(patient_id)
     if field not in corrections:
         raise NotFound("The field has not been corrected.")

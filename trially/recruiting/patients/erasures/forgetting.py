@@ -10,6 +10,7 @@ from sqlalchemy import func, select, text
 from trially.database.changes import note_derived
 from trially.database.placement import current_placement
 from trially.database.rows import Item, of_current_tenant, table_of
+from trially.database.sealing import field_state, forms_of_text
 from trially.database.session import db
 from trially.jobs.model import JobFilePart
 
@@ -64,6 +65,8 @@ _FORGET = (
     """,
 )
 
+PATIENT_KEYS = "waiting_fact.patient_key"
+
 FORGOTTEN_BY_KEY = frozenset(
     {
         *("import_binary", "waiting_fact", "record_deletion", "missing_record"),
@@ -84,6 +87,12 @@ AND (position(convert_to(:id, 'UTF8') IN body) > 0 OR strpos(operation, :id) > 0
 """
 
 
+_FORGET_SEALED_ANSWERS = """
+DELETE FROM idempotency_key
+WHERE tenant_id = CAST(:tenant_id AS uuid) AND substr(body, 1, 1) = '\\x01'
+"""
+
+
 def forget(record: Item) -> None:
     """Delete what names an imported record by its key at the source."""
     base_url, source_id = record["base_url"], record["source_id"]
@@ -94,15 +103,30 @@ def forget(record: Item) -> None:
         "base_url": base_url,
         "source_id": source_id,
         "reference": f"Patient/{source_id}",
-        "keys": orjson.dumps([key, *record["identifier_keys"]]).decode(),
+        "keys": orjson.dumps(
+            [form for each in (key, *record["identifier_keys"]) for form in _forms(each)]
+        ).decode(),
     }
     for statement in _FORGET:
         db.session.connection().execute(text(statement), parameters)
     note_derived("waiting_fact")
 
 
+def _forms(key: str) -> list[str]:
+    """Return the forms in which the key of a patient is stored: one that names none is readable."""
+    return [key, *forms_of_text(PATIENT_KEYS, key)] if "?" in key else [key]
+
+
 def forget_answers(patient_ids: Collection[UUID]) -> None:
-    """Delete the stored answers of requests that show or name some patients."""
+    """Delete the stored answers of requests that show or name some patients.
+
+    SQL cannot search encrypted answers. So all of a tenant with such answers are deleted; they are
+    kept for a day at most, for repeated requests.
+    """
+    if field_state().is_sealed:
+        db.session.connection().execute(
+            text(_FORGET_SEALED_ANSWERS), {"tenant_id": str(current_placement().tenant_id)}
+        )
     for each in patient_ids:
         db.session.connection().execute(
             text(_FORGET_ANSWERS),

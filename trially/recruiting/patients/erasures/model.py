@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from trially.database.classes import REMOVED, Copied, Held, classify, identifier
 from trially.database.model import TenantModel
 from trially.database.protection import OF_MEMBERS, SEALED, protect
+from trially.database.sealed_types import SealedText
 from trially.database.since import since
 
 
@@ -20,7 +21,7 @@ class PatientHold(TenantModel):
     __tablename__ = "patient_hold"
 
     patient_id: Mapped[UUID]
-    reason: Mapped[str] = mapped_column(String(500))
+    reason: Mapped[str] = mapped_column(SealedText(500, "patient_hold.reason"))
     placed_by: Mapped[str] = mapped_column(String(255))
     placed_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
 

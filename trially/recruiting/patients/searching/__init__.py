@@ -12,6 +12,7 @@ from trially.http.pages import Page, make_page, read_cursor
 from trially.http.problems import validation_failed
 from trially.recruiting.patients.choices import ListedStatus
 from trially.recruiting.patients.model import Patient
+from trially.recruiting.search.blinding import LostSearchError, stored_words
 from trially.recruiting.search.matching import (
     Finds,
     Place,
@@ -27,6 +28,7 @@ from trially.recruiting.search.query import (
     read_query,
     read_record_number,
 )
+from trially.resources.encrypted_fields import field_encrypted
 from trially.resources.resource import Resource
 from trially.tenancy.context import current_tenant
 
@@ -50,11 +52,37 @@ def search_page(patients: Resource, body: Mapping[str, Any], **always: Any) -> P
     refuse_masked({name for name in body if name == "q" or name in patients.masked})
     if not any(name in body for name in TYPED):
         return _explained(patients.page(body, **always), [], Finds.PATIENTS)
-    words, finds = _read_words(body), _finds(body["record_status"])
+    typed, finds = _read_words(body), _finds(body["record_status"])
+    words = _stored_words(typed, body)
     if "sort" in body or not words:
         ids = table_of(Patient).c.id.in_(matches(words, finds)) if words else false()
         return _explained(patients.page(body, [ids], **always), words, finds)
-    return _explained(_ranked_page(patients, words, finds, {**body, **always}), words, finds)
+    page = _explained(_ranked_page(patients, words, finds, {**body, **always}), words, finds)
+    if not page["data"] and body["cursor"] is None:
+        _refuse_parts(typed, words, body)
+    return page
+
+
+def _stored_words(words: list[Word], body: Mapping[str, Any]) -> list[Word]:
+    """Return the words as the tenant stores terms, or answer 422 for a part of a date."""
+    try:
+        return stored_words(words)
+    except LostSearchError as error:
+        raise field_encrypted(_pointer(body), str(error)) from None
+
+
+def _refuse_parts(typed: list[Word], words: list[Word], body: Mapping[str, Any]) -> None:
+    """Answer 422 if nothing was found, and parts of terms or typing errors were not looked for."""
+    if typed is not words and any(one != other for one, other in zip(typed, words, strict=True)):
+        detail = (
+            "No patient has these whole words. In this tenant, the beginnings of names and numbers,"
+            " the last digits of telephone numbers, and names with typing errors are not found."
+        )
+        raise field_encrypted(_pointer(body), detail)
+
+
+def _pointer(body: Mapping[str, Any]) -> str:
+    return next(f"/{name}" for name in TYPED if name in body)
 
 
 def _ranked_page(
@@ -99,9 +127,8 @@ def _read_words(body: Mapping[str, Any]) -> list[Word]:
         if name in body:
             words += read_name(body[name], name)
     if len(words) > MOST_WORDS:
-        pointer = next(f"/{name}" for name in TYPED if name in body)
         detail = f"Must have at most {MOST_WORDS} words."
-        raise validation_failed([{"pointer": pointer, "detail": detail}])
+        raise validation_failed([{"pointer": _pointer(body), "detail": detail}])
     return words
 
 
