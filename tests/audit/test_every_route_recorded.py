@@ -42,7 +42,7 @@ WRITING = [
     if each.values[1] not in SAFE and not contract_for(each.values[0]).only_reads
 ]
 NAMING = [each for each in PARAMETERS if each.values[0].arguments]
-OF_ERASED = {"patients.list_erasures", "patients.show_erasure"}
+OF_ERASED = {"erasures.list_erasures", "erasures.show_erasure"}
 """Routes whose patients are erased, so that no number stands for them any more."""
 
 CASCADED = {"clinical_fact", "document", "possible_duplicate", "waiting_fact", "member_site"}

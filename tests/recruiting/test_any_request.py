@@ -130,7 +130,7 @@ def test_any_body_is_answered(
     if isinstance(body, dict) and drawn.draw(st.booleans()):
         body = body_for(rule, ids) | body
     [method] = (rule.methods or set()) & {"PATCH", "POST", "PUT"}
-    if endpoint == "patients.erase_patient":
+    if endpoint == "erasures.erase_patient":
         ids = {**ids, **PREPARED[endpoint](shared_member, ids)}
 
     answer = shared_member.request(
