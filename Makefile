@@ -83,7 +83,7 @@ bench: setup ## Run the published benchmarks; see benchmarks/README.md
 	$(BIN)/python -m benchmarks.guard
 	TRIALLY_DEVELOPMENT=1 $(BIN)/python -m benchmarks.commands
 
-faults: setup ## Run all faults under load, and write docs/faults.md and docs/faults-of-moves.md (40 minutes)
+faults: setup ## Run all faults under load, and write docs/faults.md and docs/faults-of-moves.md (45 minutes)
 	$(BIN)/python -m faults --write docs/faults.md
 	$(BIN)/python -m faults.moves --write docs/faults-of-moves.md
 
