@@ -29,7 +29,7 @@ def test_a_tenant_is_created_shown_and_listed(succeed):
     assert listed["riverside"].items() <= shown.items()
     assert (shown["name"], shown["kind"]) == ("River [b]Side[/b]", "cro")
     assert (shown["status"], shown["tier"]) == ("active", "dedicated_database")
-    assert shown["former"] == []
+    assert shown["fields", "former"] == []
     assert set(shown) == {
         "former",
         "id",
