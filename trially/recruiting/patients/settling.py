@@ -1,8 +1,8 @@
 """Settle patients: seal, open or reseal all that is stored about them, while requests write.
 
 While a tenant's fields change, some patients are in another form than writers use. SQL would not
-find them by their numbers. So whoever is about to look for numbers, or to change a patient, settles
-the patients first: then all values that are compared have one form.
+find them by their numbers. So code that is about to look for numbers, or to change a patient,
+settles the patients first: then all values that are compared have one form.
 """
 
 from collections.abc import Collection, Iterable

@@ -1,6 +1,6 @@
 """Load rows into tables without keys and indexes, which takes a fraction of the time.
 
-Only tables that a tenant has alone can do without: those of a new placement, which serves nobody
+Only tables that a tenant has alone can do without: those of a new placement, which serves no one
 yet. The definitions are stored in the operation before the first key is dropped, so that a killed
 restore loses none.
 """

@@ -16,7 +16,7 @@ from trially.tenancy.data_keys import data_key
 from trially.tenancy.encrypting.states import FieldEncryptionError, fields_of
 
 rows_copied = Signal()
-"""Sent with a `PlacementRecord` that serves nobody, and the `state` that its rows are to have.
+"""Sent with a `PlacementRecord` that serves no request, and the `state` that its rows are to have.
 
 The receiver settles all rows, if any of them has another form. It returns whether it found one that
 is encrypted. It may be called twice.

@@ -23,7 +23,7 @@ def fence(raw: connection, tenant_id: UUID) -> None:
 
 
 def rewrite_epoch(raw: connection, tenant_id: UUID) -> None:
-    """Write the epoch that is there, whatever it is. Nothing changes, and nobody has to wait."""
+    """Write the epoch that is there, whatever it is. Nothing changes, and no one has to wait."""
     execute(
         raw,
         "UPDATE trially.placement SET epoch = epoch WHERE tenant_id = %s",

@@ -1,4 +1,4 @@
-"""The tenant's advisory lock at the source: whoever holds it knows that no request writes there."""
+"""The tenant's advisory lock at the source: its holder knows that no request writes there."""
 
 import time
 from collections.abc import Iterator

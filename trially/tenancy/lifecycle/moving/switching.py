@@ -1,6 +1,6 @@
 """The switch in the catalog: it is written before the pause, and only committed in it.
 
-Nobody sees it before the commit. The rows of the tenant, of both placements and of the operation
+No one sees it before the commit. The rows of the tenant, of both placements and of the operation
 are locked until then, so no other process can begin a newer attempt meanwhile.
 """
 
