@@ -122,6 +122,14 @@ def test_every_table_of_a_tenant_is_keyed_by_its_tenant_first() -> None:
             assert key.column_keys[0] == "tenant_id", key.name
 
 
+def test_no_fixture_of_a_package_outlives_its_folder() -> None:
+    """Without `__init__.py`, pytest ends a fixture of package scope with the last test of all."""
+    sources = [path for path in (ROOT / "tests").rglob("*.py") if path != Path(__file__)]
+
+    assert len(sources) > 100
+    assert [str(path) for path in sources if 'scope="package"' in path.read_text()] == []
+
+
 def test_routes_reach_rows_through_their_resource() -> None:
     """A resource applies its scope to each row; a statement of a route's own would not."""
     by_hand = re.compile(r"\b(?:fetch_items|(?:find|insert|update|delete)_item|db\.session)\b")

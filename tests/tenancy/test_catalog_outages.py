@@ -399,7 +399,7 @@ def test_a_catalog_that_is_frozen_holds_no_known_tenant(
     assert eventually(lambda: ask(worker, "nobody"), 403)
 
 
-@pytest.mark.parametrize("proxied", [3 * SLOW_SECONDS], indirect=True)
+@pytest.mark.parametrize("proxied", [8 * SLOW_SECONDS], indirect=True)
 def test_a_tenant_in_constant_use_never_waits_for_a_frozen_catalog(
     proxied: tuple[Flask, Proxy], make_tenant: MakeTenant, as_member: AsMember
 ) -> None:

@@ -1,5 +1,6 @@
 """Fixtures of restores to a point in time: Barman, which receives the WAL of the tests' server."""
 
+import datetime as dt
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from barman_installations import BarmanInstallation, barman_of
 from flask import Flask
+from standbys import wait_until
 
 from benchmarks.barman import SERVER
 from trially.state import state_of
@@ -17,9 +19,9 @@ from trially.tenancy.servers.access import FIRST_SERVER, server_access
 from trially.tenancy.servers.registering import ServerOptions, change_server, get_server
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def barman(app: Flask) -> Iterator[BarmanInstallation]:
-    """Barman with a base backup of the server of the tests."""
+    """Barman with a base backup of the server of the tests, usable from now on."""
     with (
         tempfile.TemporaryDirectory(prefix="trially-barman-") as folder,
         barman_of(app, Path(folder)) as running,
@@ -29,7 +31,8 @@ def barman(app: Flask) -> Iterator[BarmanInstallation]:
         state.settings = replace(state.settings, barman=running.command)
         with app.app_context():
             change_server(FIRST_SERVER, ServerOptions(backup=f"barman:{SERVER}"))
-            take_base_backup(server_access(), tool_of(get_server(FIRST_SERVER)))
+            taken = take_base_backup(server_access(), tool_of(get_server(FIRST_SERVER)))
+        wait_until(lambda: dt.datetime.now(dt.UTC) >= taken.usable_from)
         yield running
         with app.app_context():
             change_server(FIRST_SERVER, ServerOptions(backup=""))
