@@ -9,7 +9,7 @@ BIN := .venv/bin
 SETTINGS = test -s instance/settings.env || $(BIN)/python -c 'from trially.config import write_development_settings as write; write()'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup running port run status web test faults test-postgres-15 fuzz check format docs docs-site isolation-docs bench client lock clean
+.PHONY: help setup running port run status web test faults test-postgres-15 fuzz agree check format docs docs-site isolation-docs bench bench-peers client lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -43,13 +43,16 @@ web: running ## Serve the example web app on http://localhost:3000 beside make r
 	@cd examples/nextjs && exec node node_modules/next/dist/bin/next dev --hostname localhost --port $(WEB_PORT)
 
 test: setup ## Run the tests
-	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4
+	$(BIN)/python -m pytest --numprocesses 3
 
 test-postgres-15: setup ## Attack pooled rows on PostgreSQL 15 (apt-get install postgresql-15)
 	TEST_POSTGRES_BIN=$(POSTGRES_15) $(BIN)/python -m pytest tests/isolation -k pooled_rows
 
 fuzz: setup ## Fuzz the API with new requests each time (EXAMPLES=… of each kind)
 	FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/fuzz
+
+agree: setup ## Compare the evaluators of criteria on new patients each time (EXAMPLES=… clinics on each tier)
+	FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/recruiting/matching/test_three_evaluators.py tests/recruiting/real_patients
 
 check: setup ## Check format, lint, types, import contracts, and numbers and SQL of migrations
 	$(BIN)/python -m ruff format --check .
@@ -63,12 +66,13 @@ format: setup ## Format the code and fix what can be fixed
 	$(BIN)/python -m ruff format .
 	$(BIN)/python -m ruff check --fix .
 
-docs: setup ## Write docs/permissions.md, problems.md, imported-elements.md and the tables of commands.md and field-encryption.md
+docs: setup ## Write docs/permissions.md, problems.md, imported-elements.md and the tables of commands.md, field-encryption.md and criteria.md
 	@$(BIN)/python -m tools.permission_tables > docs/permissions.md
 	@$(BIN)/python -m tools.problem_codes > docs/problems.md
 	@$(BIN)/python -m tools.imported_elements > docs/imported-elements.md
 	@$(BIN)/python -m tools.command_table
 	@$(BIN)/python -m tools.field_table
+	@$(BIN)/python -m tools.criteria_reference
 
 docs-site: setup ## Build the documentation's site into build/guide/ (diagrams need Node)
 	@$(BIN)/python -m tools.docs_site
@@ -82,6 +86,9 @@ bench: setup ## Run the published benchmarks; see benchmarks/README.md
 	$(BIN)/python -m benchmarks.import_fhir
 	$(BIN)/python -m benchmarks.guard
 	TRIALLY_DEVELOPMENT=1 $(BIN)/python -m benchmarks.commands
+
+bench-peers: setup ## Compare requests with conventional apps, django-tenants and fastapi-tenancy (10 minutes)
+	@$(BIN)/python -m benchmarks.peers
 
 faults: setup ## Run all faults under load, and write docs/faults.md and docs/faults-of-moves.md (45 minutes)
 	$(BIN)/python -m faults --write docs/faults.md
@@ -98,5 +105,5 @@ lock: setup ## Pin the newest versions that pyproject.toml allows (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --extra google-kms --extra aws-kms --extra pkcs11 --constraint requirements/development.txt pyproject.toml -o requirements/key-providers.txt
 	uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --extra embedded --constraint requirements/development.txt pyproject.toml -o requirements/running.txt
 
-clean: ## Remove the virtual environment; instance/ stays
-	rm -rf .venv
+clean: ## Remove the virtual environments; instance/ stays
+	rm -rf .venv benchmarks/peers/.venv

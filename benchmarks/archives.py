@@ -20,7 +20,7 @@ from benchmarks.report import make_parser, print_outcome
 from benchmarks.restoring import SCHEMAS, TARGET, libpq_environment, run
 from trially.embedded_postgres.cluster import find_binaries
 from trially.tenancy.archives.finding import archives_of
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.lifecycle.listing import get_tenant
 from trially.tenancy.lifecycle.provisioning import create_tenant
 from trially.tenancy.servers.administrator import administrator_url

@@ -15,7 +15,7 @@ from trially import create_app, request_cycle
 from trially.database import rows
 from trially.http import answering
 from trially.request_cycle import settling
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 
 BAR = 0.92
 

@@ -27,7 +27,7 @@ from trially.audit.model import AuditRecord
 from trially.audit.recording import note
 from trially.audit.verification import verify_log
 from trially.database.session import db
-from trially.state import request_state
+from trially.request_state import request_state
 from trially.tenancy.context import tenant_context
 from trially.tenancy.lifecycle.provisioning import create_tenant
 from trially.tenancy.servers.administrator import administrator_url

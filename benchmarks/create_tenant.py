@@ -9,7 +9,7 @@ from psycopg2.extensions import connection
 from benchmarks.installation import installation
 from benchmarks.processes import cpu_seconds
 from benchmarks.report import make_parser, print_outcome
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.lifecycle.provisioning import create_tenant
 from trially.tenancy.names import opaque_name
 from trially.tenancy.schema.templates import template_database

@@ -6,7 +6,7 @@ import time
 from benchmarks.installation import installation
 from benchmarks.report import make_parser, print_outcome
 from trially.state import app_state
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.lifecycle.filling import fill_ready
 from trially.tenancy.lifecycle.provisioning import create_tenant
 

@@ -15,7 +15,7 @@ from benchmarks.installation import installation
 from benchmarks.load import Load, run_load
 from benchmarks.processes import gunicorn
 from benchmarks.report import make_parser, print_outcome
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 
 BAR = 0.90
 CONNECTIONS = 4

@@ -11,7 +11,7 @@ from trially.database.session import db
 from trially.doctor.examining import CONNECTIONS, doctor_of, run_in_parallel
 from trially.doctor.findings import Level
 from trially.doctor.fleet import read_fleet
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.lifecycle.provisioning import create_tenant
 
 

@@ -16,11 +16,12 @@ from sqlalchemy import text
 from benchmarks.installation import installation
 from benchmarks.report import make_parser, print_outcome
 from trially.auth.members.managing import add_member
-from trially.auth.permissions import Role
+from trially.auth.roles import Role
 from trially.database.session import db, transaction
 from trially.recruiting.documents.words import to_vector
 from trially.state import state_of
-from trially.tenancy.catalog import Tenant, Tier
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.context import tenant_context
 from trially.tenancy.lifecycle.provisioning import create_tenant
 from trially.tenancy.servers.access import server_access

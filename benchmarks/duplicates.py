@@ -20,7 +20,8 @@ from benchmarks.installation import installation
 from benchmarks.populations import make_patients
 from trially.database.session import db, transaction
 from trially.recruiting.duplicates.finding import find_all_duplicates
-from trially.tenancy.catalog import Tenant, Tier
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.context import tenant_context
 from trially.tenancy.lifecycle.provisioning import create_tenant
 

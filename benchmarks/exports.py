@@ -6,7 +6,7 @@ from benchmarks.fact_seeding import fill_with_facts
 from benchmarks.installation import installation
 from benchmarks.measured_commands import Programs
 from benchmarks.report import make_parser, print_outcome
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.lifecycle.provisioning import create_tenant
 
 LARGE = "large"

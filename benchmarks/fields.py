@@ -5,7 +5,7 @@ from benchmarks.processes import WebServer, gunicorn
 from benchmarks.report import make_parser, print_outcome
 from benchmarks.requests import Bench, Sample, compare
 from benchmarks.seeding import Seeded, seed
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.encrypting.operation import change_fields, plan_change
 
 ENCRYPTED, READABLE = "encrypted", "readable"

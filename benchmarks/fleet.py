@@ -30,7 +30,7 @@ from benchmarks.seeding import fill
 from trially.config import ROOT
 from trially.database.session import db
 from trially.state import state_of
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.lifecycle.provisioning import create_tenant
 from trially.tenancy.servers.access import server_access
 from trially.tenancy.servers.connections import execute

@@ -92,7 +92,7 @@ class Client:
 
 def _create(installed: Installation, slug: str) -> str:
     from trially.auth.members.managing import add_member
-    from trially.auth.permissions import Role
+    from trially.auth.roles import Role
     from trially.state import state_of
     from trially.tenancy.context import tenant_context
     from trially.tenancy.lifecycle.provisioning import create_tenant

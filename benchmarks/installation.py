@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,20 +38,32 @@ def settings_of_environment() -> Settings:
 
 
 @contextmanager
-def installation() -> Iterator[Installation]:
-    """Install trially in a temporary folder; stop the server and delete the folder at the end."""
-    instance = Path(tempfile.mkdtemp(prefix="trially-benchmark-")).resolve()
+def installation(
+    kept: Path | None = None, postgres_settings: Mapping[str, str] | None = None
+) -> Iterator[Installation]:
+    """Install trially in a temporary folder; stop the server and delete the folder at the end.
+
+    A folder to be kept is used as it is, and not deleted. `postgres_settings` are added to those of
+    the server.
+    """
+    if kept is not None:
+        kept.mkdir(exist_ok=True)
+    instance = (kept or Path(tempfile.mkdtemp(prefix="trially-benchmark-"))).resolve()
     instance.chmod(0o711)  # if we are root, PostgreSQL runs as another user
     for name in [name for name in os.environ if name.startswith("TRIALLY_")]:
         del os.environ[name]
     os.environ["TRIALLY_INSTANCE"] = str(instance)
     os.environ["TRIALLY_DEVELOPMENT"] = "1"
     os.environ["TRIALLY_SECRET_KEY"] = "a secret of the benchmarks, 32 characters"
-    cluster, left = instance / EMBEDDED_DIRECTORY, [instance]
+    if postgres_settings:
+        os.environ["TRIALLY_EMBEDDED_SETTINGS"] = ",".join(
+            f"{name}={value}" for name, value in postgres_settings.items()
+        )
+    cluster, left = instance / EMBEDDED_DIRECTORY, [] if kept else [instance]
     try:
         settings = read_settings(instance)
         url = administrator_url(settings)
-        left = [instance, Path(str(url.query["host"]))]
+        left = [*([] if kept else [instance]), Path(str(url.query["host"]))]
         written = url.render_as_string(hide_password=False)
         environment = {**os.environ, "TRIALLY_DATABASE_URL": written}
         app = create_app(settings)

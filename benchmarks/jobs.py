@@ -9,13 +9,14 @@ from uuid import uuid4
 
 from benchmarks.installation import installation
 from benchmarks.report import make_parser, print_outcome
+from trially.database.engines import engine_registry
 from trially.database.rows import insert_item
-from trially.database.session import engine_registry, transaction
+from trially.database.session import transaction
 from trially.jobs.enqueuing import enqueue
 from trially.jobs.kinds import Kind, Step, Turn, register
 from trially.jobs.worker import Worker
 from trially.recruiting.sites.model import Site
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.context import tenant_context
 from trially.tenancy.lifecycle.provisioning import create_tenant
 

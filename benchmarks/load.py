@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import cycle, islice
 from typing import Any
@@ -59,9 +60,12 @@ def run_load(load: Load) -> Outcome:
     return Outcome(**json.loads(finished.stdout))
 
 
-def compose_request(method: str, path: str, token: str, body: str = "") -> str:
-    """Return an HTTP request."""
-    lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", f"Authorization: Bearer {token}"]
+def compose_request(
+    method: str, path: str, token: str, body: str = "", headers: Mapping[str, str] | None = None
+) -> str:
+    """Return an HTTP request. `headers` are added; `Host` replaces the usual one."""
+    fields = {"Host": "127.0.0.1", "Authorization": f"Bearer {token}", **(headers or {})}
+    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
     if body:
         lines += ["Content-Type: application/json", f"Content-Length: {len(body.encode())}"]
     return "\r\n".join([*lines, "", body])

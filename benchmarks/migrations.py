@@ -26,10 +26,10 @@ from benchmarks.paced import Answer, PacedLoad, answers_during
 from benchmarks.processes import cpu_seconds, gunicorn
 from benchmarks.report import make_parser, print_outcome
 from trially.auth.members.managing import add_member
-from trially.auth.permissions import Role
+from trially.auth.roles import Role
 from trially.database.session import db
 from trially.state import app_state
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.context import tenant_context
 from trially.tenancy.lifecycle.provisioning import create_tenant
 from trially.tenancy.migrating import running

@@ -24,14 +24,14 @@ from benchmarks.report import make_parser, print_outcome
 from benchmarks.restoring import dump_and_restore
 from faults.serving import start_gunicorn
 from trially.auth.members.developers import add_developer
-from trially.auth.permissions import Role
+from trially.auth.roles import Role
 from trially.demo.load import Load, LoadedTenant, running_load
 from trially.demo.load.traffic import percentile
 from trially.embedded_postgres.server import start_embedded_server
 from trially.embedded_postgres.sharing import stop_using
 from trially.embedded_postgres.watcher import DATA, find_postmaster, is_running
 from trially.state import state_of
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.lifecycle.listing import get_tenant
 from trially.tenancy.lifecycle.provisioning import create_tenant
 from trially.tenancy.servers.administrator import administrator_url

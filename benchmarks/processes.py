@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import psutil  # type: ignore[import-untyped]
 
 THREADS = 4
-START_TIMEOUT_SECONDS = 30
+START_TIMEOUT_SECONDS = 60
 STOP_TIMEOUT_SECONDS = 10
 
 
@@ -57,10 +58,11 @@ def gunicorn(
     workers: int = 1,
     threads: int = THREADS,
     worker_class: str = "serving.worker.Worker",
+    python: str = sys.executable,
 ) -> Iterator[WebServer]:
     """Serve the app that `module:function()` returns with gunicorn on a free port."""
     port = free_port()
-    command = [sys.executable, "-m", "gunicorn", factory, "--bind", f"127.0.0.1:{port}"]
+    command = [python, "-m", "gunicorn", factory, "--bind", f"127.0.0.1:{port}"]
     command += ["--workers", str(workers), "--worker-class", worker_class]
     command += [
         "--threads",
@@ -77,10 +79,15 @@ def gunicorn(
 
 @contextmanager
 def serving(
-    command: list[str], port: int, environment: dict[str, str], cores: set[int] | None = None
+    command: list[str],
+    port: int,
+    environment: dict[str, str],
+    cores: set[int] | None = None,
+    *,
+    log: TextIO | None = None,
 ) -> Iterator[WebServer]:
-    """Run a server; yield it when it has answered its first request."""
-    process = subprocess.Popen(command, env=environment)
+    """Run a server; yield it when it has answered its first request. It writes its log to `log`."""
+    process = subprocess.Popen(command, env=environment, stderr=log)
     try:
         if cores:
             os.sched_setaffinity(process.pid, cores)
@@ -115,7 +122,10 @@ def _wait_until_ready(process: "subprocess.Popen[bytes]", port: int) -> None:
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise SystemExit(f"The server did not start. Its exit status is {process.returncode}.")
+            raise SystemExit(
+                f"The server did not start. Its exit status is {process.returncode}:"
+                f" {process.args!r}"
+            )
         try:
             with socket.create_connection(("127.0.0.1", port), timeout=1) as probe:
                 probe.sendall(b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
@@ -123,4 +133,6 @@ def _wait_until_ready(process: "subprocess.Popen[bytes]", port: int) -> None:
                     return
         except OSError:
             time.sleep(0.05)
-    raise SystemExit(f"The server did not answer within {START_TIMEOUT_SECONDS} seconds.")
+    raise SystemExit(
+        f"The server did not answer within {START_TIMEOUT_SECONDS} seconds: {process.args!r}"
+    )

@@ -31,7 +31,8 @@ from trially.embedded_postgres.server import start_embedded_server
 from trially.embedded_postgres.sharing import stop_using
 from trially.embedded_postgres.watcher import DATA, find_postmaster
 from trially.state import state_of
-from trially.tenancy.catalog import Tenant, Tier
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.lifecycle.listing import get_tenant
 from trially.tenancy.lifecycle.provisioning import create_tenant
 from trially.tenancy.recovery.errors import EndOfWalError

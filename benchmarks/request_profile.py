@@ -69,6 +69,7 @@ STEPS: list[tuple[str, Any, str]] = [
     ("mask", answering, "shown_page"),
     ("JSON and response", answering, "json_response"),
     ("metrics", access_log, "count_request"),
+    ("metrics", access_log, "count_tenant_request"),
     ("log line", logs.requests_log, "info"),
     ("Flask: context and routing", Flask, "request_context"),
     ("Flask: context and routing", RequestContext, "push"),

@@ -1,4 +1,4 @@
-"""Compare trially with the twin or the conventional app: read one patient, list 50, create one."""
+"""Compare trially with the twin: read one patient, list 50, create one."""
 
 import datetime as dt
 import hashlib
@@ -11,22 +11,14 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
-from benchmarks.conventional import key_by_id
 from benchmarks.installation import Installation, installation
-from benchmarks.load import Load, Outcome, compose_request, run_load
+from benchmarks.load import Load, compose_request, run_load
 from benchmarks.processes import WebServer, cpu_seconds, gunicorn
 from benchmarks.report import make_parser, print_outcome
 from benchmarks.seeding import Seeded, seed
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 
-BARS = {
-    "twin": {"read one": 0.90, "list 50": 0.95, "create": 0.95},
-    "conventional": {"read one": 1.5, "list 50": 1.5, "create": 1.0},
-}
-FACTORIES = {
-    "twin": "benchmarks.twin:twin_app()",
-    "conventional": "benchmarks.conventional:conventional_app()",
-}
+BARS = {"read one": 0.90, "list 50": 0.95, "create": 0.95}
 STATUSES = {"read one": 200, "list 50": 200, "create": 201}
 CONNECTIONS = 4
 WARM_UP_SECONDS = 1.0
@@ -53,7 +45,6 @@ def main() -> None:
         "--tenants", type=int, default=1, help="number of tenants (default: %(default)s)"
     )
     parser.add_argument("--tier", choices=[*Tier], default=Tier.DEDICATED_DATABASE)
-    parser.add_argument("--against", choices=[*BARS], default="twin", help="(default: twin)")
     parser.add_argument(
         "--pin",
         action="store_true",
@@ -62,29 +53,24 @@ def main() -> None:
     options = parser.parse_args()
     with installation() as installed:
         seeded = seed(installed.app, options.tenants, Tier(options.tier))
-        if options.against == "conventional":
-            with installed.app.app_context():
-                key_by_id()
         if options.pin:
             _pin(installed)
         cores = {0} if options.pin else None
         with (
             gunicorn("benchmarks.twin:trially_app()", installed.environment, cores) as trially,
-            gunicorn(FACTORIES[options.against], installed.environment, cores) as yardstick,
+            gunicorn("benchmarks.twin:twin_app()", installed.environment, cores) as twin,
         ):
-            servers = {"trially": trially, "yardstick": yardstick}
+            servers = {"trially": trially, "twin": twin}
             bench = Bench(installed, seeded, servers, 1 if options.pin else None)
             samples = bench.run(options.rounds, options.seconds)
-    summary = {kind: compare(of_kind, "trially", "yardstick") for kind, of_kind in samples.items()}
+    summary = {kind: compare(of_kind, "trially", "twin") for kind, of_kind in samples.items()}
     figures = {
-        "bars": BARS[options.against],
+        "bars": BARS,
         "tenants": options.tenants,
         "pinned": options.pin,
         **summary,
     }
-    print_outcome(
-        _compose_line(summary, options.against, options.tenants), figures, as_json=options.json
-    )
+    print_outcome(_compose_line(summary, options.tenants), figures, as_json=options.json)
 
 
 class Bench:
@@ -130,26 +116,31 @@ class Bench:
             connections=CONNECTIONS,
             core=self._core,
         )
-        before = cpu_seconds(server.process_id), cpu_seconds(self._postmaster)
-        outcome: Outcome = run_load(load)
-        after = cpu_seconds(server.process_id), cpu_seconds(self._postmaster)
-        us_each = 1e6 / outcome.requests
-        return Sample(
-            requests_per_second=outcome.requests / outcome.seconds,
-            application_us=(after[0] - before[0]) * us_each,
-            postgres_us=(after[1] - before[1]) * us_each,
-            client_us=outcome.client_cpu_seconds * us_each,
-            median_ms=outcome.median_ms,
-            p95_ms=outcome.p95_ms,
-            p99_ms=outcome.p99_ms,
-        )
+        return measure_burst(load, server, self._postmaster)
 
     def _creations(self) -> list[str]:
         """Return requests that create persons whom no other burst creates."""
         return [
-            compose_request("POST", PATH, token, json.dumps(_new_patient(next(self._persons))))
+            compose_request("POST", PATH, token, json.dumps(new_patient(next(self._persons))))
             for token in islice(cycle(self._tokens), CREATED_IN_A_BURST)
         ]
+
+
+def measure_burst(load: Load, server: WebServer, postmaster_id: int) -> Sample:
+    """Load a server, and return what that cost it and PostgreSQL."""
+    before = cpu_seconds(server.process_id), cpu_seconds(postmaster_id)
+    outcome = run_load(load)
+    after = cpu_seconds(server.process_id), cpu_seconds(postmaster_id)
+    us_each = 1e6 / outcome.requests
+    return Sample(
+        requests_per_second=outcome.requests / outcome.seconds,
+        application_us=(after[0] - before[0]) * us_each,
+        postgres_us=(after[1] - before[1]) * us_each,
+        client_us=outcome.client_cpu_seconds * us_each,
+        median_ms=outcome.median_ms,
+        p95_ms=outcome.p95_ms,
+        p99_ms=outcome.p99_ms,
+    )
 
 
 def compare(samples: dict[str, list[Sample]], ours: str, theirs: str) -> dict[str, Any]:
@@ -192,7 +183,7 @@ def _compose_requests(seeded: Seeded) -> dict[str, list[str]]:
     }
 
 
-def _new_patient(number: int) -> dict[str, Any]:
+def new_patient(number: int) -> dict[str, Any]:
     """Return a person whose name and birth date are like those of few others."""
     digest = hashlib.sha256(str(number).encode()).hexdigest()
     name = "".join(chr(ord("a") + int(digit, 16)) for digit in digest)
@@ -212,16 +203,16 @@ def _cpu(medians: dict[str, float]) -> float:
     return medians["application_us"] + medians["postgres_us"]
 
 
-def _compose_line(summary: dict[str, dict[str, Any]], against: str, tenants: int) -> str:
+def _compose_line(summary: dict[str, dict[str, Any]], tenants: int) -> str:
     parts = []
     for kind, figures in summary.items():
-        ours, theirs = figures["trially"], figures["yardstick"]
+        ours, theirs = figures["trially"], figures["twin"]
         parts.append(
             f"{kind} {figures['ratio']:.2f} ({ours['requests_per_second']:,.0f}/s,"
             f" CPU {figures['cpu_ratio']:.2f}: {_cpu(ours):,.0f} µs against {_cpu(theirs):,.0f})"
         )
     of_tenants = "" if tenants == 1 else f", {tenants} tenants"
-    return f"requests: {', '.join(parts)} of the {against}{of_tenants}"
+    return f"requests: {', '.join(parts)} of the twin{of_tenants}"
 
 
 def _pin(installed: Installation) -> None:

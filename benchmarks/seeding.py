@@ -10,12 +10,12 @@ from uuid_utils.compat import uuid7
 
 from benchmarks.twin import SLUG, create_twin_database
 from trially.auth.members.managing import add_member
-from trially.auth.permissions import Role
+from trially.auth.roles import Role
 from trially.database.rows import insert_item
 from trially.database.session import db, transaction
 from trially.recruiting.patients.model import Patient
 from trially.state import state_of
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.context import tenant_context
 from trially.tenancy.lifecycle.provisioning import create_tenant
 
@@ -57,12 +57,13 @@ def fill(slug: str, subjects: list[str], patient_ids: list[UUID]) -> None:
             add_member(subject, Role.COORDINATOR)
         with transaction():
             for number, patient_id in enumerate(patient_ids):
-                insert_item(Patient, _describe(number, patient_id), ("id",))
+                insert_item(Patient, describe_patient(number, patient_id), ("id",))
             # Without statistics, PostgreSQL cannot tell which index is the best.
             db.session.execute(text("SELECT trially.analyze_tables()"))
 
 
-def _describe(number: int, patient_id: UUID) -> dict[str, object]:
+def describe_patient(number: int, patient_id: UUID) -> dict[str, object]:
+    """Return the values of the patient with this number."""
     return {
         "id": patient_id,
         "source_id": str(patient_id),

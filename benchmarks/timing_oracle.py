@@ -24,7 +24,7 @@ from benchmarks.processes import gunicorn
 from benchmarks.report import make_parser, print_outcome
 from benchmarks.seeding import fill
 from trially.state import state_of
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.lifecycle.provisioning import create_tenant
 from trially.tenancy.lifecycle.status import suspend_tenant
 

@@ -27,14 +27,16 @@ from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 from benchmarks.installation import settings_of_environment
 from trially import create_app, request_cycle
 from trially.config import Settings
-from trially.database import session
+from trially.database import placed_session
+from trially.database.changes import changes_noted
 from trially.database.connecting import NETWORK_LIMITS
 from trially.database.deadline import statement_bound
 from trially.database.dialect import PlacedDialect, replace_if_lost
 from trially.database.session import db
 from trially.database.watching import WatchedConnection, WatchedCursor
 from trially.request_cycle import replicas, settling
-from trially.state import app_state, request_state
+from trially.request_state import request_state
+from trially.state import app_state
 from trially.tenancy.catalog import Tenant
 from trially.tenancy.directory import TenantEntry, directory
 from trially.tenancy.lifecycle.provisioning import create_tenant
@@ -83,8 +85,8 @@ def twin_app(settings: Settings | None = None) -> Flask:
             return engine
 
     event.listen(FixedSession, "before_commit", _send_audit_record)
-    event.listen(FixedSession, "after_commit", session._keep_audit_form)
-    event.listen(FixedSession, "after_rollback", session._clear_audit)
+    event.listen(FixedSession, "after_commit", placed_session._keep_audit_form)
+    event.listen(FixedSession, "after_rollback", placed_session._clear_audit)
     db.session = db._make_scoped_session({"class_": FixedSession})
     _remove_tenancy(entry)
     return app
@@ -116,9 +118,10 @@ def _send_audit_record(session: Session) -> None:
     compose = app_state().compose_audit_record
     if state.audit.are_empty or compose is None:
         return
-    state.audit_sql = compose(state.audit)
+    if state.audit.changes or state.audit.written:
+        changes_noted.send(state.audit)
     raw = session.connection().execution_options(no_parameters=True)
-    raw.exec_driver_sql(state.audit_sql)
+    raw.exec_driver_sql(compose(state.audit))
 
 
 def _remove_tenancy(entry: TenantEntry) -> None:

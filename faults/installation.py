@@ -20,13 +20,13 @@ from sqlalchemy import URL
 from faults.issuer import Issuer
 from trially import create_app
 from trially.auth.members.managing import add_member
-from trially.auth.permissions import Role
+from trially.auth.roles import Role
 from trially.config import Settings, read_settings
 from trially.database.connecting import connect
 from trially.embedded_postgres.server import EmbeddedServer, start_embedded_server
 from trially.embedded_postgres.sharing import stop_using
 from trially.embedded_postgres.watcher import DATA, find_postmaster, is_running
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.context import tenant_context
 from trially.tenancy.lifecycle.provisioning import create_tenant
 from trially.tenancy.schema.installing import install

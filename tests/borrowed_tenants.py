@@ -17,7 +17,8 @@ from psycopg2.extensions import connection
 from tenant_databases import access_of, ask, ask_in
 
 from trially.state import state_of
-from trially.tenancy.catalog import Tenant, Tier
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.servers.connections import execute
 
 BorrowTenant = Callable[..., Tenant]

@@ -27,14 +27,15 @@ from uuid_utils.compat import uuid7
 
 from trially import create_app
 from trially.auth.members.managing import add_member
-from trially.auth.permissions import Role
+from trially.auth.roles import Role
 from trially.config import ROOT, Settings, read_settings
 from trially.database.session import db, transaction
 from trially.embedded_postgres.sharing import stop_using
 from trially.embedded_postgres.watcher import DATA, find_postmaster, is_running
 from trially.recruiting.records.model import ClinicalFact
 from trially.state import state_of
-from trially.tenancy.catalog import Tenant, Tier
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.catalog_sessions import control_engine
 from trially.tenancy.context import tenant_context
 from trially.tenancy.lifecycle.provisioning import create_tenant
@@ -106,7 +107,12 @@ def settings(instance: Path, database_url: URL | None) -> Settings:
         patch.delenv("TRIALLY_DATABASE_URL", raising=False)
         read = read_settings(instance)
     return replace(
-        read, instance=instance, database_url=database_url, embedded_settings=FAST_AND_LOSABLE
+        read,
+        instance=instance,
+        database_url=database_url,
+        embedded_settings=FAST_AND_LOSABLE,
+        # Each app sends its usage for as long as the process runs, and the tests make hundreds.
+        usage_flush_seconds=300.0,
     )
 
 

@@ -19,7 +19,7 @@ def run_killed(program: Path, lines: Iterable[str], settings: Settings, *, secon
         "TRIALLY_EMBEDDED_SETTINGS": ",".join(
             f"{name}={value}" for name, value in settings.embedded_settings.items()
         ),
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join((str(ROOT), str(Path(__file__).parent))),
     }
     subprocess.run(
         [sys.executable, program],

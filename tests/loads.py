@@ -11,7 +11,7 @@ from flask import Flask
 from faults.ports import free_port
 from faults.serving import Gunicorn, start_gunicorn
 from trially.auth.members.developers import add_developer
-from trially.auth.permissions import Role
+from trially.auth.roles import Role
 from trially.config import Settings
 from trially.demo.load import LoadedTenant
 from trially.state import state_of

@@ -22,7 +22,7 @@ from werkzeug.test import TestResponse
 
 from trially import create_app
 from trially.auth.members.managing import add_member
-from trially.auth.permissions import Role
+from trially.auth.roles import Role
 from trially.config import DRIVER, Settings
 from trially.database.connecting import connect
 from trially.embedded_postgres.cluster import find_binaries
@@ -30,7 +30,8 @@ from trially.embedded_postgres.server import EmbeddedServer, start_embedded_serv
 from trially.embedded_postgres.sharing import stop_using
 from trially.embedded_postgres.watcher import DATA, find_postmaster, is_running, stop_server
 from trially.state import state_of
-from trially.tenancy.catalog import Tenant, Tier
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.context import tenant_context
 from trially.tenancy.lifecycle.provisioning import create_tenant
 from trially.tenancy.schema.installing import install

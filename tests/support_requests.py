@@ -4,7 +4,7 @@ import datetime as dt
 
 from flask import Flask
 
-from trially.auth.permissions import PhiLevel, Role
+from trially.auth.roles import PhiLevel, Role
 from trially.auth.support.grants import request_grant
 from trially.state import state_of
 from trially.tenancy.catalog import Tenant

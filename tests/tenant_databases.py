@@ -10,7 +10,8 @@ from psycopg2.extensions import connection
 
 from trially.database.connecting import connect
 from trially.database.placement import Placement
-from trially.tenancy.catalog import Tenant, Tier
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.directory import directory
 from trially.tenancy.servers.access import ServerAccess, server_access
 from trially.tenancy.servers.connections import execute

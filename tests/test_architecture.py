@@ -4,26 +4,31 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, fields
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import pytest
+from examples import PUBLIC_VIEWS
 from flask import Flask
+from platform_rules import is_of_no_tenant, is_platform
 
 from tools import migration_numbers
+from trially.auth.organisations.permissions import OrganisationPermission
 from trially.auth.permissions import Permission
+from trially.auth.platform.permissions import PlatformPermission
 from trially.config import ROOT, Settings
 from trially.config.reading import variable_of
 from trially.config.settings import WEB_APP_ORIGINS
 from trially.database.model import TenantModel
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.tiers import TIERS
 
-KNOWS_TIERS = re.compile(r"trially/tenancy/(tiers/\w+|catalog)\.py")
+KNOWS_TIERS = re.compile(r"trially/tenancy/(tiers/\w+|catalog_choices)\.py")
 """The files that may name a tier: the implementations, and the enum."""
 
 SAME_WORD = {
-    ("trially/commands.py", "silo"),
+    ("trially/commands/tenants.py", "silo"),
     ("trially/tenancy/lifecycle/tenant_commands.py", "silo"),
     ("trially/tenancy/lifecycle/silos.py", "silo"),
 }
@@ -50,8 +55,13 @@ PUBLIC_ENDPOINTS = re.compile(r"(health|openapi|swagger_ui|dev_issuer|guide)\.")
 def test_every_route_is_guarded(app: Flask) -> None:
     for rule in app.url_map.iter_rules():
         permission = app.view_functions[rule.endpoint].__dict__["permission"]
-        if rule.rule.startswith("/api/"):
-            assert isinstance(permission, Permission), rule
+        if rule.endpoint in PUBLIC_VIEWS:
+            assert permission is None, rule
+        elif rule.rule.startswith("/api/"):
+            kind: type[StrEnum] = Permission
+            if is_of_no_tenant(rule):
+                kind = PlatformPermission if is_platform(rule) else OrganisationPermission
+            assert isinstance(permission, kind), rule
         else:
             assert permission is None, rule
             assert PUBLIC_ENDPOINTS.match(rule.endpoint), rule

@@ -7,7 +7,8 @@ from members import MakePatient, MakeTenant
 from tenant_databases import ask_in
 
 from tests.conftest import AsMember
-from trially.tenancy.catalog import Tenant, Tier
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.lifecycle.status import suspend_tenant
 
 ROWS = "SELECT 1 FROM {schema}.patient UNION ALL SELECT 1 FROM {schema}.member"

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from examples import CHANGED, EXAMPLES, MISSING, create_all, new_word
+from examples import CHANGED, EXAMPLES, MISSING, create_all, create_another, new_word
 from flask import Flask
 from members import Member
 from werkzeug.test import TestResponse
@@ -13,6 +13,7 @@ from trially.database.rows import table_of
 from trially.resources.resource import RESOURCES
 
 WITHOUT_RESOURCE = {
+    "api_key_use",
     "audit_alert_position",
     "audit_alert_rule",
     "audit_form",
@@ -23,6 +24,8 @@ WITHOUT_RESOURCE = {
     "backfill_progress",
     "bulk_export",
     "canary",
+    "criterion",
+    "daily_usage",
     "document_page",
     "erased_patient",
     "idempotency_key",
@@ -30,13 +33,28 @@ WITHOUT_RESOURCE = {
     "import_deferral",
     "imported_record",
     "job_file_part",
+    "match_clock",
+    "match_frame",
+    "match_leaf",
+    "match_subject",
     "medication",
     "member_site",
+    "organisation_consent",
     "patient_hold",
     "patient_identifier",
     "patient_search_term",
+    "quota_use",
     "record_coding",
     "record_deletion",
+    "registry_record",
+    "study_document_page",
+    "study_document_part",
+    "tenant_branding",
+    "tenant_logo",
+    "tenant_setting",
+    "value_set_expansion",
+    "webhook_event",
+    "webhook_state",
 }
 """Tables whose rows the API does not show by themselves."""
 
@@ -55,12 +73,18 @@ def test_every_table_has_a_resource() -> None:
         )
 
 
+@pytest.fixture(scope="module")
+def ids(shared_member: Member) -> dict[str, str]:
+    """One row of each resource. Each test adds one of its own."""
+    return create_all(shared_member)
+
+
 @pytest.mark.parametrize("prefix", ["", "/{slug}"])
 @pytest.mark.parametrize("name", [name for name in EXAMPLES if EXAMPLES[name].can_be_posted])
 def test_a_creation_says_where_the_record_is(
-    app: Flask, shared_member: Member, name: str, prefix: str
+    app: Flask, shared_member: Member, ids: dict[str, str], name: str, prefix: str
 ) -> None:
-    example, ids, word = EXAMPLES[name], create_all(shared_member), new_word()
+    example, word = EXAMPLES[name], new_word()
     start = prefix.format(slug=shared_member.tenant.slug)
     key = {"Idempotency-Key": new_word().replace(" ", "-")}
     options: dict[str, Any] = (
@@ -86,12 +110,15 @@ def test_a_creation_says_where_the_record_is(
     if "Idempotency-Replayed" in again.headers:
         assert again.headers["Location"] == where
     else:
-        assert name == "import"
+        assert name in {"import", "api_key"}
 
 
 @pytest.mark.parametrize("name", [name for name in EXAMPLES if EXAMPLES[name].can_be_created])
-def test_an_example_can_be_created_read_and_changed(shared_member: Member, name: str) -> None:
-    example, ids = EXAMPLES[name], create_all(shared_member)
+def test_an_example_can_be_created_read_and_changed(
+    shared_member: Member, ids: dict[str, str], name: str
+) -> None:
+    example = EXAMPLES[name]
+    ids = create_another(shared_member, ids, name)
     listed = example.path.format(**ids)
     path = f"{listed}/{ids[f'{name}_id']}"
 

@@ -14,24 +14,36 @@ from members import AsMember
 from openapi_documents import JSON, is_valid, operations, resolve
 from werkzeug.routing import Rule
 
-from trially.auth.permissions import PhiLevel, Role
+from trially.auth.roles import PhiLevel, Role
 from trially.openapi.examples import MissingExampleError, example_of_answer
 from trially.openapi.operations import UndescribedViewError, describe_operation
 from trially.openapi.schemas import Schemas
 from trially.recruiting.imports.model import ImportState
-from trially.recruiting.imports.uploads.receiving import MEDIA_TYPES, TABLE_TYPES
+from trially.recruiting.imports.uploads.media_types import MEDIA_TYPES, TABLE_TYPES
 from trially.recruiting.patients.choices import BirthDatePrecision, ContactPreference, Sex
-from trially.recruiting.records.model import Comparator, RecordType
+from trially.recruiting.records.choices import Comparator, RecordType
 from trially.recruiting.sites.model import SiteStatus
 from trially.recruiting.studies.model import StudyStatus, StudyType
 from trially.resources.resource import RESOURCES
-from trially.tenancy.catalog import Tenant, TenantKind
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import TenantKind
 
 RESOURCE_SCHEMAS = {
     "audit_alert": "AuditAlert",
+    "custom_field": "CustomField",
     "site": "Site",
     "source": "Source",
     "study": "Study",
+    "study_site": "StudySite",
+    "team_member": "TeamMember",
+    "study_document": "StudyDocument",
+    "protocol_version": "ProtocolVersion",
+    "criterion_proposal": "Proposal",
+    "match": "Match",
+    "match_run": "MatchRun",
+    "match_decision": "MatchDecision",
+    "value_set": "ValueSet",
+    "value_set_version": "ValueSetVersion",
     "patient": "Patient",
     "erasure": "PersonErasure",
     "import": "Import",
@@ -44,6 +56,10 @@ RESOURCE_SCHEMAS = {
     "document": "DocumentText",
     "found_document": "FoundDocument",
     "member": "Member",
+    "invitation": "Invitation",
+    "api_key": "ApiKey",
+    "webhook": "Webhook",
+    "delivery": "Delivery",
     "name": "Name",
     "possible_duplicate": "Duplicate",
 }
@@ -60,7 +76,7 @@ def test_every_schema_says_what_is_always_there(document: dict[str, Any]) -> Non
     answers, bodies = set(), set()
     for _, _, operation in operations(document):
         for status, response in operation["responses"].items():
-            if status < "300" and "content" in response:
+            if status < "300" and JSON in response.get("content", {}):
                 answers.add(response["content"][JSON]["schema"]["$ref"].rpartition("/")[2])
         if "requestBody" in operation:
             for body in operation["requestBody"]["content"].values():
@@ -159,12 +175,18 @@ def test_every_example_of_a_request_is_accepted_as_it_is(
     erased = EXAMPLES["patient"].create(member, ids, new_word())
     for path, method, operation in operations(document):
         named = {**ids, "patient_id": erased} if path.endswith("/erasure") else ids
+        if path.endswith(("/accept", "/reject")):
+            proposal = EXAMPLES["criterion_proposal"].create(member, ids, new_word())
+            named = {**ids, "criterion_proposal_id": proposal}
         for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
             if "example" not in content:
                 continue
             example = content["example"]
+            # No example knows the id of another record.
             if "into" in example:
-                example = {**example, "into": other}  # No example knows the id of a patient.
+                example = {**example, "into": other}
+            for name in {"site_id", "member_id"} & set(example) if method == "post" else ():
+                example = {**example, name: ids[name]}
             data = example if isinstance(example, str) else json.dumps(example)
             answer = member.request(
                 method.upper(),
@@ -184,7 +206,7 @@ def test_every_example_of_a_request_is_accepted_as_it_is(
                     for other in document["paths"]
                     for name in re.findall(rf"^{path}/{{(\w+)}}$", other)
                 ]
-                ids[name] = answer.json["id"]
+                ids[name] = answer.headers["Location"].rpartition("/")[2]
 
 
 def required_parameters(document: dict[str, Any], operation: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,14 @@ import trially.request_cycle.idempotency_keys  # noqa: F401  it has a table of i
 from trially.api import find_blueprints
 from trially.database.changes import shows_patients
 from trially.database.model import TenantModel
-from trially.database.protection import Blinded, Protection, Readable, Sealed, protection_of
+from trially.database.protection import (
+    Blinded,
+    Discarded,
+    Protection,
+    Readable,
+    Sealed,
+    protection_of,
+)
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "field-encryption.md"
 BEGIN, END = "<!-- columns -->", "<!-- end of columns -->"
@@ -48,6 +55,8 @@ def _describe(protection: Protection) -> str:
             return f"encrypted. {exception}"
         case Blinded(bits=bits):
             return f"blind index of {bits} bits alone"
+        case Discarded(reason=reason):
+            return f"as it is. {reason}"
         case Readable(reason=reason):
             return f"as it is. {reason}"
 

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from marshmallow import Schema
 
 from trially.api import routes_only
-from trially.auth.permissions import (
+from trially.auth.permissions import Permission
+from trially.auth.roles import (
     DEFAULT_PHI_LEVELS,
     NEEDS_FULL,
     ROLE_PERMISSIONS,
     SHOWS_NO_PATIENT,
     SPANS_ALL_SITES,
-    Permission,
     PhiLevel,
     Role,
 )
@@ -28,6 +28,7 @@ MASKED_VALUES = {
     Phi.PRECISION: "`year`",
     Phi.POSTAL_CODE: "its first three characters",
     Phi.CODE: "whole if it has the form of its code system, else `null`",
+    Phi.MEMBERS: "whole but for the members that the tenant calls identifiers",
     Phi.VALUE_SET: "whole if it is in its value set, else `null`",
 }
 
@@ -103,8 +104,11 @@ def describe_permissions() -> str:
     return "\n".join(parts)
 
 
-def api_routes() -> Sequence[tuple[str, str, Permission, Schema | None]]:
-    """Return the API's routes: method, path, permission, and the schema of the answer."""
+def api_routes() -> Sequence[tuple[str, str, Permission | None, Schema | None]]:
+    """Return the API's routes: method, path, permission, and the schema of the answer.
+
+    A public route has no permission.
+    """
     app = routes_only()
     routes = []
     for rule in app.url_map.iter_rules():
@@ -122,7 +126,7 @@ def schemas_of_patients() -> Sequence[Schema]:
     schemas = {
         type(schema): schema
         for _, _, permission, schema in api_routes()
-        if schema is not None and permission not in SHOWS_NO_PATIENT
+        if schema is not None and permission not in SHOWS_NO_PATIENT | {None}
     }
     return list(schemas.values())
 

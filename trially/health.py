@@ -10,11 +10,13 @@ from flask import Blueprint, Response, current_app, request
 
 from trially.auth.permissions import public
 from trially.config import current_settings
-from trially.database.session import engine_registry
+from trially.database.engines import engine_registry
 from trially.http.answering import json_response
 from trially.http.problems import NotFound, Unauthorized
 from trially.jobs.wakeups import read_waiting
 from trially.observability import metrics
+from trially.observability.rendering import render
+from trially.observability.usage import usage
 from trially.state import app_state
 from trially.tenancy.archives.ages import read_ages
 from trially.tenancy.catalog_reader import CatalogUnavailableError
@@ -95,8 +97,8 @@ def show_metrics() -> Response:
     catalog = _check_catalog()  # for the metrics of revisions
     _check_jobs(catalog)  # for the metrics of jobs
     _measure_backups(catalog)
-    metrics.usage.record(engine_registry().budgets(), app_state().bulkheads)
-    body, content_type = metrics.render()
+    usage.record(engine_registry().budgets(), app_state().bulkheads)
+    body, content_type = render()
     return Response(body, content_type=content_type)
 
 

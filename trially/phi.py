@@ -35,6 +35,9 @@ class Phi(StrEnum):
     VALUE_SET = "value_set"
     """Text that a source chose. Masked to null unless it is in the value set of the field."""
 
+    MEMBERS = "members"
+    """An object of custom fields. Those that the tenant calls identifiers are masked to null."""
+
 
 PLAIN = {MARK: Phi.NONE}
 IDENTIFIER = {MARK: Phi.IDENTIFIER}
@@ -42,6 +45,7 @@ DATE = {MARK: Phi.DATE}
 PRECISION = {MARK: Phi.PRECISION}
 POSTAL_CODE = {MARK: Phi.POSTAL_CODE}
 CODE = {MARK: Phi.CODE}
+MEMBERS = {MARK: Phi.MEMBERS}
 
 
 def value_set(name: str) -> dict[str, str]:

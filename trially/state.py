@@ -1,10 +1,10 @@
-"""The state of the app, and that of one request, each as one typed object."""
+"""The state of an app, as one typed object."""
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from flask import Flask, current_app, g
+from flask import Flask, current_app
 
 from trially.audit_notes import AuditNotes
 
@@ -15,34 +15,37 @@ if TYPE_CHECKING:
 
     import click
     from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.trace import Span
 
-    from trially.audit.actors import Actor
-    from trially.audit.working import Work
+    from trially.auth.api_keys.verifying import KnownKeys
     from trially.auth.members.identities import Identity
+    from trially.auth.organisations.persons import Person as PersonOfOrganisation
+    from trially.auth.platform.callers import Caller as PlatformCaller
     from trially.auth.resolvers import SupportResolver
-    from trially.auth.tokens import Claims, TokenVerifier
+    from trially.auth.tokens import TokenVerifier
     from trially.cache.ttl_cache import TTLCache
     from trially.config import Settings
     from trially.database.engines import EngineRegistry
-    from trially.database.placement import Placement
     from trially.database.replicas import ReplicaTracker
     from trially.dev_issuer.issuer import DevIssuer
     from trially.http.retry_after import RetryAdvice
-    from trially.http.trace_context import Caller
     from trially.jobs.wakeups import Waiting
     from trially.keys import SecretKeys
     from trially.keys.data_keys import DataKey
-    from trially.request_cycle.bulkheads import Bulkheads, Compartment
+    from trially.organisation.public.branding import PublicBranding
+    from trially.rate_limits.limiter import RateLimiter
+    from trially.recruiting.study_matching.compiling import CompiledStudies
+    from trially.recruiting.study_matching.studies import MatchedStudy
+    from trially.request_cycle.bulkheads import Bulkheads
     from trially.tenancy.archives.ages import BackupAges
-    from trially.tenancy.catalog import Tier
+    from trially.tenancy.catalog_choices import Tier
     from trially.tenancy.catalog_reader import CatalogReader
     from trially.tenancy.data_keys.finding import DataKeys
-    from trially.tenancy.directory import Directory, TenantEntry
+    from trially.tenancy.directory import Directory
     from trially.tenancy.operators.recording import Action
     from trially.tenancy.schema.fleet_revisions import FleetRevisions
     from trially.tenancy.servers.access import ServerAccess
-    from trially.tenancy.tenant_entries import SupportAccess
+    from trially.usage.samples import UsageCounter
+    from trially.webhooks.senders import Senders
 
 EXTENSION = "trially"
 
@@ -70,6 +73,9 @@ class AppState:
 
     bulkheads: "Bulkheads" = field(init=False)
     """How many requests of each tenant and server run in this process."""
+
+    rate_limiter: "RateLimiter" = field(init=False)
+    """Counts requests of tenants and members against the limits of plans."""
 
     replica_trackers: "dict[str, ReplicaTracker]" = field(default_factory=dict)
     """WAL positions of each server and its replicas, by the server's name."""
@@ -103,11 +109,29 @@ class AppState:
     identities: "TTLCache[tuple[object, ...], Identity]" = field(init=False)
     """Members, cached from tenants' databases."""
 
+    api_keys: "KnownKeys" = field(init=False)
+    """API keys, cached from tenants' databases."""
+
     plan_tiers: "dict[str, Tier]" = field(default_factory=dict)
     ready_tenants: "dict[Tier, int]" = field(default_factory=dict)
     """How many tenants of each tier are kept ready on each server."""
 
+    public_branding: "PublicBranding" = field(init=False)
+    """The branding of all tenants that everybody may read, cached from the catalog."""
+
     token_verifier: "TokenVerifier" = field(init=False)
+    platform_verifier: "TokenVerifier" = field(init=False)
+    """Verifies the tokens of operators, for the platform API."""
+
+    platform_callers: "TTLCache[tuple[str, str], PlatformCaller]" = field(init=False)
+    """Operators, cached from the catalog."""
+
+    organisation_verifier: "TokenVerifier" = field(init=False)
+    """Verifies the tokens of people of organisations."""
+
+    people_of_organisations: "TTLCache[tuple[str, str], PersonOfOrganisation]" = field(init=False)
+    """People of organisations, cached from the catalog."""
+
     support_resolver: "SupportResolver" = field(init=False)
     """Finds the tenants that operators may enter with a support grant."""
 
@@ -126,6 +150,21 @@ class AppState:
 
     known_audit_forms: "set[tuple[UUID, int, UUID]]" = field(default_factory=set)
     """The forms of audit records that tenants' databases have: tenant, epoch and id."""
+
+    active_studies: "TTLCache[tuple[object, ...], MatchedStudy]" = field(init=False)
+    """Parsed criteria of active versions, by tenant id and the version's stamp."""
+
+    compiled_studies: "TTLCache[tuple[object, ...], CompiledStudies]" = field(init=False)
+    """Compiled criteria of some studies, by tenant id and the versions' stamps."""
+
+    usage: "UsageCounter" = field(init=False)
+    """What this process has counted of tenants' requests, and has not sent to the catalog."""
+
+    webhook_senders: "Senders | None" = None
+    """The threads of a worker that send webhooks."""
+
+    asked_for_matches: "dict[UUID, float]" = field(default_factory=dict)
+    """When this process last asked for the matches of a tenant, by `time.monotonic()`."""
 
     running_imports: "Counter[object]" = field(default_factory=Counter)
     """Uploads that this process is receiving or importing now, by tenant id."""
@@ -146,108 +185,13 @@ class AppState:
     """`time.monotonic()` from which on the ages are read again."""
 
     openapi_document: bytes = b""
+    platform_document: bytes = b""
+    """The OpenAPI document of the platform API."""
+
+    organisations_document: bytes = b""
+    """The OpenAPI document of the API of people of organisations."""
+
     tracer_provider: "TracerProvider | None" = None
-
-
-@dataclass
-class RequestState:
-    """What is known of one request, or of one tenant's turn in a command: of one app context."""
-
-    started_at: float | None = None
-    """`time.perf_counter()` when the request came in."""
-
-    request_id: str | None = None
-    new_id: "UUID | None" = None
-    """The id of a request that came without one. It becomes the id of its audit record."""
-
-    caller: "Caller | None" = None
-    """The caller's trace and span, from `traceparent`."""
-
-    traceparent: str | None = None
-    span: "Span | None" = None
-    admitted_at: float = 0.0
-    """`time.perf_counter()` when the token was read; refusals take a fixed time from then."""
-
-    refusal: str | None = None
-    """Why the request was refused, in a word for the log: `expired`, `no_member`, …"""
-
-    refused_origin: str | None = None
-    """The origin of a page that may not call this back end, for the log."""
-
-    is_stranger: bool = False
-    """The caller was refused because the tenant is not theirs, unknown or suspended."""
-
-    deadline: float | None = None
-    """`time.monotonic()` by which the request's statements must end."""
-
-    claims: "Claims | None" = None
-    """What the verified token says."""
-
-    tenant: "TenantEntry | None" = None
-    placement: "Placement | None" = None
-    derived_keys: "dict[tuple[str, int, UUID | None], Any]" = field(default_factory=dict)
-    """Ciphers and blind indexes of the tenant's columns: by context and version of its data key."""
-
-    support: "SupportAccess | None" = None
-    """The caller's support grant for the tenant, if there is one."""
-
-    identity: "Identity | None" = None
-    shows_identifiers: bool = False
-    """The caller's PHI level is `full`, so that answers are not masked."""
-
-    has_committed: bool = False
-    """A batch was committed before the end of the request, so that it must not be run again."""
-
-    has_read_body: bool = False
-    """A streamed body was read, at least in part, which can be done only once."""
-
-    rolls_back: bool = False
-    """All changes are undone at the end: transactions are savepoints of one that is rolled back."""
-
-    is_committing: bool = False
-    """COMMIT may have been sent, so that the request must not be run again."""
-
-    occupied: "tuple[int, tuple[Compartment, ...]] | None" = None
-    """The request's number in the bulkheads, and the compartments that it is counted in."""
-
-    audit: AuditNotes = field(default_factory=AuditNotes)
-    """What the open transaction discloses and changes."""
-
-    actor: "Actor | None" = None
-    """Who acts in this request; None in commands and jobs, where it is the operator."""
-
-    work: "Work | None" = None
-    """What a command does with rows about patients, while it has said so."""
-
-    after_commit: "list[Callable[[], None]]" = field(default_factory=list)
-    """What runs once the open transaction is committed, and never if it is rolled back."""
-
-    new_audit_form: "tuple[UUID, int, UUID] | None" = None
-    """The form that the audit record stores: tenant, epoch and id."""
-
-    audit_sql: str = ""
-    """The statements that write the audit record; they are sent with the next COMMIT."""
-
-    has_begun: bool = False
-    """A connection of the tenant has an open transaction, so that a COMMIT is sent."""
-
-    has_recorded: bool = False
-    """The COMMIT that was sent last carried an audit record."""
-
-    written_up_to: int | None = None
-    """The WAL position after the last COMMIT, where the server has replicas."""
-
-    @property
-    def can_repeat(self) -> bool:
-        """Whether the request or command could begin again as if it had not run."""
-        return not (self.has_committed or self.has_read_body)
-
-    def forget_audit(self) -> None:
-        """Forget what the ended transaction has disclosed and changed."""
-        if not self.audit.are_untouched:
-            self.audit = AuditNotes()
-        self.audit_sql, self.new_audit_form = "", None
-        self.has_begun = self.has_recorded = False
 
 
 def init_app(app: Flask, settings: "Settings", version: str = "") -> AppState:
@@ -267,14 +211,3 @@ def app_state() -> AppState:
     """Return the current app's state."""
     state: AppState = current_app.extensions[EXTENSION]
     return state
-
-
-def request_state() -> RequestState:
-    """Return the state of the current app context; it is made on first use."""
-    # It is called some fifty times in a request: each step through the proxy `g` would count.
-    context: Any = g._get_current_object()  # noqa: SLF001
-    try:
-        return context.state  # type: ignore[no-any-return]
-    except AttributeError:
-        context.state = RequestState()
-        return context.state  # type: ignore[no-any-return]

@@ -10,7 +10,7 @@ from faults.installation import Server
 from faults.moves.fault import FIRST, SECOND, MoveFault
 from faults.network_faults import through_proxy
 from faults.scene import Scene
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 
 POOLED, DEDICATED, SCHEMA = Tier.POOLED_ROWS, Tier.DEDICATED_DATABASE, Tier.OWN_SCHEMA
 STEPS = ("copy", "catch_up", "open")

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from faults.scene import Scene
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 
 FIRST, SECOND = "default", "second"
 Prepare = Callable[[Scene], AbstractContextManager[dict[str, str]]]

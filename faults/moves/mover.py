@@ -10,7 +10,7 @@ import sys
 
 from trially import create_app
 from trially.config import read_settings
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.lifecycle.moving.moves import MoveOptions, move_tenant
 from trially.tenancy.lifecycle.moving.progress import MoveProgress, progressed
 

@@ -8,7 +8,8 @@ from faults.moves.pairs import Pair, PairOutcome
 from faults.moves.stage import AFTER_SECONDS, BESIDE, Stage, let_go, mover, new_scene, staged
 from faults.moves.traces import look_for_traces
 from trially.demo.load.traffic import percentile
-from trially.tenancy.catalog import Operation, OperationState
+from trially.tenancy.catalog import Operation
+from trially.tenancy.catalog_choices import OperationState
 
 MAX_PAUSE = 0.25
 """How long requests may wait for the switch, in s."""

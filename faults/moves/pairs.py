@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from faults.moves.fault import FIRST, SECOND
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 
 POOLED, DEDICATED, SCHEMA = Tier.POOLED_ROWS, Tier.DEDICATED_DATABASE, Tier.OWN_SCHEMA
 

@@ -18,7 +18,7 @@ from faults.moves.stage import (
     staged,
 )
 from faults.moves.traces import look_for_traces
-from trially.tenancy.catalog import OperationState
+from trially.tenancy.catalog_choices import OperationState
 
 FAULT_SECONDS = 4.0
 LIMIT_SECONDS = 10.0

@@ -17,10 +17,11 @@ from faults.ports import free_port
 from faults.scene import Scene
 from faults.serving import start_gunicorn
 from trially.auth.members.managing import add_member
-from trially.auth.permissions import Role
+from trially.auth.roles import Role
 from trially.config import ROOT
 from trially.demo.load import Load, LoadedTenant, running_load
-from trially.tenancy.catalog import Operation, PlacementRecord, Tenant, Tier
+from trially.tenancy.catalog import Operation, PlacementRecord, Tenant
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.context import tenant_context
 from trially.tenancy.lifecycle.moving.steps import MOVE
 from trially.tenancy.lifecycle.operations import all_operations

@@ -55,14 +55,13 @@ class Log:
 
     def __init__(self, app: Flask, tenant: Tenant) -> None:
         self._app, self._tenant = app, tenant
-        self._seen = {record_id for record_id, _ in self._read()}
+        self._seen = set(self._ids())
 
     def new(self) -> list[Found]:
         """Return the records since the last call, oldest first."""
-        read = self._read()
-        fresh = [found for record_id, found in read if record_id not in self._seen]
-        self._seen.update(record_id for record_id, _ in read)
-        return fresh
+        fresh = set(self._ids()) - self._seen
+        self._seen |= fresh
+        return self._read(fresh) if fresh else []
 
     def numbers(self, patient_ids: Iterable[Any]) -> frozenset[int]:
         """Return the audit numbers of patients."""
@@ -83,15 +82,19 @@ class Log:
         [sealed] = [each["sealed"] for each in record.details["changes"] if "sealed" in each]
         return open_values(sealed, bytes(key))
 
-    def _read(self) -> list[tuple[UUID, Found]]:
+    def _ids(self) -> Iterable[UUID]:
+        with self._app.app_context(), tenant_context(str(self._tenant.id)), working():
+            return db.session.scalars(select(AuditRecord.id)).all()
+
+    def _read(self, ids: Iterable[UUID]) -> list[Found]:
         with self._app.app_context(), tenant_context(str(self._tenant.id)), working():
             rows = db.session.execute(
                 select(AuditRecord, AuditForm)
                 .join(AuditForm, AuditForm.id == AuditRecord.form_id)
-                .where(AuditForm.tenant_id == AuditRecord.tenant_id)
+                .where(AuditForm.tenant_id == AuditRecord.tenant_id, AuditRecord.id.in_(ids))
                 .order_by(AuditRecord.transaction_id, AuditRecord.id)
             ).all()
-            return [(record.id, _found(record, form)) for record, form in rows]
+            return [_found(record, form) for record, form in rows]
 
 
 def _found(record: AuditRecord, form: AuditForm) -> Found:

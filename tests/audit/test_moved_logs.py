@@ -16,7 +16,8 @@ from trially.audit.sealer import seal_tenant
 from trially.audit.subjects import pack
 from trially.audit.working import working
 from trially.database.session import db, transaction
-from trially.tenancy.catalog import Tenant, Tier
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.context import tenant_context
 from trially.tenancy.servers.connections import execute
 

@@ -18,7 +18,7 @@ from tenant_databases import access_of
 from tools.command_table import all_commands
 from trially.auth.connections import add_connection
 from trially.auth.members.managing import change_member, list_members, remove_member
-from trially.auth.permissions import Role
+from trially.auth.roles import Role
 from trially.config import ROOT
 from trially.database.connecting import connect
 from trially.database.session import db, transaction
@@ -32,10 +32,16 @@ from trially.terminal import NOTHING, Command, command
 
 ONLY_READ = {
     *("doctor", "openapi", "tenants list", "tenants show", "tenants members list"),
+    "tenants api-keys list",
     *("tenants connections list", "operations list", "servers list", "servers show"),
+    "operators list",
     *("servers backups", "servers status"),
     *("jobs list", "jobs show"),
     *("audit status", "audit verify", "keys status", "imports list", "support list", "demo status"),
+    *("terminologies list", "match status", "plans list", "plans show"),
+    *("usage report", "usage export"),
+    *("organisations list", "organisations show", "analytics show"),
+    *("tenants advise", "servers rebalance"),
     *("tenants top", "tenants erased", "backups list", "backups show"),
     *("db branches", "db check", "db current", "db edit", "db heads", "db history", "db init"),
     *("tenants status", "tenants diff", "tenants backfill status", "db lint"),
@@ -399,11 +405,16 @@ def test_every_table_of_the_catalog_is_followed(app):
             " WHERE relnamespace = 'catalog'::regnamespace AND relkind IN ('r', 'p')"
             " AND NOT relispartition",
         )
-    # A wake-up only says when a worker looks at a tenant again.
+    # A wake-up only says when a worker looks at a tenant again. Usage is only added.
+    # A logo's digest is in the branding. Shared counts follow from rows of the tenant.
     logs = {
+        "branding_logo",
         *("alembic_version", "job_wakeup", "migration_run", "operation", "operator_action"),
         *("operator_era", "operator_seal", "place_migration"),
+        # Requests record what they ask for by themselves, and workers what they do.
+        *("platform_task", "platform_task_cancellation"),
         *("erasure", "erased_slug", "erased_person"),
+        *("daily_usage_copy", "usage_sample", "usage_start", "shared_count"),
     }
 
     assert {name for name, is_followed in rows if not is_followed} == logs

@@ -12,8 +12,12 @@ from uuid_utils.compat import uuid7
 from trially.audit.finding import first_id
 from trially.audit.pruning import PruningRefusedError, prune_place
 from trially.audit.sealer import seal_tenant
+from trially.database.rows import delete_item, insert_item
+from trially.database.session import transaction
+from trially.organisation.model import TenantSetting
 from trially.tenancy.catalog import Operation
 from trially.tenancy.catalog_sessions import catalog_transaction
+from trially.tenancy.context import tenant_context
 from trially.tenancy.migrating.places import read_places
 from trially.tenancy.servers.connections import execute
 
@@ -45,7 +49,10 @@ def old(app, tier, make_tenant):
         seal_tenant(tenants[0].slug)
         write_and_seal(tenants[0].slug)
         write_and_seal(tenants[1].slug)
-    return tenants
+    yield tenants
+    # Tenants of other tests may share the table.
+    with access_of(app).administer(placement.database) as raw:
+        execute(raw, f"DROP TABLE IF EXISTS {placement.schema}.audit_record_{OLD}")
 
 
 def owner_of(raw):
@@ -82,6 +89,28 @@ def test_a_place_whose_tenant_is_being_moved_is_not_pruned(app, old):
 
         with catalog_transaction() as session:
             session.execute(delete(Operation).where(Operation.id == operation.id))
+
+
+def test_a_tenant_may_keep_its_records_longer(app, old):
+    """In shared tables, all tenants of the place keep them: a partition has the rows of all."""
+    tenant, _ = old
+    with app.app_context():
+        [place] = [each for each in read_places() if tenant.slug in each.slugs]
+    with app.app_context(), tenant_context(tenant.slug), transaction():
+        values = {"id": tenant.id, "audit_retention_years": 100}
+        insert_item(TenantSetting, values, ("id",))
+
+    with app.app_context(), pytest.raises(PruningRefusedError, match="records for 100 full years"):
+        prune_place(place, OLD + 1)
+
+    assert seal(app, tenant) == 1  # the change of the setting
+    with app.app_context(), tenant_context(tenant.slug), transaction():
+        delete_item(TenantSetting, tenant.id)
+
+
+def seal(app, tenant):
+    with app.app_context():
+        return seal_tenant(tenant.slug).records
 
 
 def test_old_years_are_removed_and_the_rest_verifies(app, tier, old, audit, run_command):

@@ -13,11 +13,12 @@ from members import AsMember, MakePatient, MakeTenant
 from sqlalchemy import select
 
 from trially.audit.model import AuditRecord
-from trially.auth.permissions import PhiLevel, Role
+from trially.auth.roles import PhiLevel, Role
 from trially.auth.support import entering, grants, psql
 from trially.database.session import db
 from trially.state import state_of
-from trially.tenancy.catalog import Tenant, Tier
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.context import tenant_context
 from trially.tenancy.operators.persons import Person
 from trially.tenancy.tiers import tier_of

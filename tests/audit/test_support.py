@@ -11,7 +11,7 @@ from tenant_databases import access_of
 
 from trially import create_app
 from trially.auth.identity import current_identity
-from trially.auth.permissions import PhiLevel, Role
+from trially.auth.roles import PhiLevel, Role
 from trially.auth.support import grants
 from trially.state import state_of
 from trially.tenancy.catalog_reader import CatalogUnavailableError
@@ -83,6 +83,28 @@ def test_an_operator_enters_one_tenant_with_the_rights_of_the_grant(worker, make
     assert ask(worker, "/me", mine, subject="ops|8").json["code"] == "no_tenant_access"
     assert ask(worker, "/me", other, claim=mine.slug).status_code == 403
     assert ask(worker, "/me", mine, claim=mine.slug).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/invitations", {"subject": "ops|8", "role": "viewer"}),
+        (
+            "/api-keys",
+            {"name": "X", "scopes": ["sites:read"], "phi_level": "none", "valid_days": 1},
+        ),
+        ("/webhooks", {"url": "https://hooks.example/", "event_types": ["import.finished"]}),
+    ],
+)
+def test_an_operator_leaves_nothing_that_outlasts_the_grant(worker, tenant, grant, path, body):
+    grant(tenant, role=Role.ADMIN, phi_level=PhiLevel.FULL)
+    token = state_of(worker).dev_issuer.issue_token(subject="ops|7", tenant="")
+    headers = {"Authorization": f"Bearer {token}", "X-Tenant-ID": tenant.slug}
+
+    assert ask(worker, path, tenant).status_code == 200
+    refused = worker.test_client().post(f"/api/v1{path}", json=body, headers=headers)
+
+    assert (refused.status_code, refused.json["code"]) == (403, "forbidden")
 
 
 def test_actor_and_grant_are_known_to_what_records_the_request(worker, tenant, grant, monkeypatch):

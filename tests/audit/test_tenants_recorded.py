@@ -13,14 +13,15 @@ from sqlalchemy import insert
 from tenant_records import Log
 
 from trially import create_app
-from trially.auth.permissions import Permission, Role
+from trially.auth.permissions import Permission
+from trially.auth.roles import Role
 from trially.config import Settings
 from trially.database.session import db, transaction
 from trially.http.contract import View, contract_of, returns
 from trially.http.disclosures import UnauditedViewError, refuse_unaudited_views
 from trially.phi import IDENTIFIER, PLAIN
 from trially.recruiting.patients.model import Patient
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.context import tenant_context
 
 PATIENT_ID = "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa"

@@ -2,7 +2,7 @@ import pytest
 from members import AsMember, MakePatient, MakeTenant
 from two_tenants import Clinic, make_clinic
 
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from two_tenants import Clinic
 
 from trially.auditing.alerts.evaluating import evaluate
 from trially.auditing.alerts.rules import RULES, RuleName
-from trially.auth.permissions import Role
-from trially.tenancy.catalog import Tier
+from trially.auth.roles import Role
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.context import tenant_context
 from trially.tenancy.servers.connections import execute
 

@@ -9,10 +9,11 @@ from flask import Flask
 from members import AsMember, MakePatient, MakeTenant
 
 from trially.auditing.alerts.evaluating import evaluate
-from trially.auth.permissions import PhiLevel, Role
+from trially.auth.roles import PhiLevel, Role
 from trially.auth.support import grants
 from trially.state import state_of
-from trially.tenancy.catalog import Tenant, Tier
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.context import tenant_context
 from trially.tenancy.operators.persons import Person
 

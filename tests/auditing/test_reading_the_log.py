@@ -9,7 +9,7 @@ import pytest
 from members import AsMember, MakePatient, Member
 from two_tenants import Clinic
 
-from trially.auth.permissions import PhiLevel, Role
+from trially.auth.roles import PhiLevel, Role
 
 CSV, NDJSON, FHIR = "text/csv", "application/x-ndjson", "application/fhir+json"
 

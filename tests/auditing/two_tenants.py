@@ -5,8 +5,8 @@ from typing import Any
 
 from members import AsMember, MakePatient, MakeTenant, Member
 
-from trially.auth.permissions import Role
-from trially.tenancy.catalog import Tier
+from trially.auth.roles import Role
+from trially.tenancy.catalog_choices import Tier
 
 
 @dataclass

@@ -15,7 +15,7 @@ from test_token_attacks import attacks
 from trially import create_app
 from trially.auth.issuer_profile import IssuerProfile
 from trially.auth.members.managing import add_member
-from trially.auth.permissions import Role
+from trially.auth.roles import Role
 from trially.auth.tokens import TokenVerifier
 from trially.config import Settings
 from trially.state import state_of

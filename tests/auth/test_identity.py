@@ -7,9 +7,9 @@ import pytest
 from flask import Flask
 from members import Member
 
-from trially.auth.identity import no_access
 from trially.auth.members.managing import remove_member
-from trially.auth.permissions import Role
+from trially.auth.refusals import no_access
+from trially.auth.roles import Role
 from trially.http.problems import Forbidden
 from trially.state import state_of
 from trially.tenancy.context import tenant_context

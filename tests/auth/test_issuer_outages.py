@@ -20,7 +20,7 @@ from werkzeug.test import TestResponse
 from trially import create_app
 from trially.auth.issuer_profile import IssuerProfile
 from trially.auth.members.managing import add_member
-from trially.auth.permissions import Role
+from trially.auth.roles import Role
 from trially.auth.signing_keys import RemoteKeys
 from trially.auth.tokens import TokenVerifier
 from trially.config import Settings

@@ -6,8 +6,10 @@ from uuid import UUID
 
 from flask import Flask
 
-from trially.auth.permissions import ROLE_PERMISSIONS, PhiLevel, Role
+from trially.auth.roles import ROLE_PERMISSIONS, PhiLevel, Role
 from trially.state import state_of
+from trially.tenancy.entitlements.features import Feature
+from trially.tenancy.entitlements.limits import Limit
 
 
 def test_callers_see_themselves_and_their_tenant(
@@ -32,6 +34,14 @@ def test_callers_see_themselves_and_their_tenant(
             "name": tenant.name,
             "kind": tenant.kind,
             "time_zone": "UTC",
+        },
+        "plan": {
+            "name": "standard",
+            "features": sorted(Feature),
+            "limits": [
+                {"name": limit, "most": None, "used": None, "most_of_caller": None}
+                for limit in Limit
+            ],
         },
     }
 

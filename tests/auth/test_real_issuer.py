@@ -26,7 +26,7 @@ from werkzeug.test import TestResponse
 
 from trially import create_app
 from trially.auth.members.managing import add_member
-from trially.auth.permissions import Role
+from trially.auth.roles import Role
 from trially.auth.strict_json import read_object
 from trially.config import ROOT, Settings
 from trially.tenancy.catalog import Tenant

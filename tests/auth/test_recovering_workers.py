@@ -18,7 +18,7 @@ from members import MakeTenant
 from psutil import Process
 
 from trially.auth.members.managing import add_member
-from trially.auth.permissions import Role
+from trially.auth.roles import Role
 from trially.config import ROOT, Settings
 from trially.tenancy.context import tenant_context
 

@@ -15,13 +15,13 @@ from trially import create_app
 from trially.auth.connections import add_connection
 from trially.auth.issuer_profile import IssuerProfile
 from trially.auth.members.managing import add_member, remove_member, rewrite_index
-from trially.auth.permissions import Role
 from trially.auth.resolvers import (
     AudienceResolver,
     ClaimResolver,
     ConnectionResolver,
     MembershipResolver,
 )
+from trially.auth.roles import Role
 from trially.auth.tokens import TokenVerifier
 from trially.config import Settings
 from trially.state import state_of
@@ -66,19 +66,26 @@ def two(app: Flask, make_tenant: Callable[..., Tenant]) -> list[Tenant]:
 
 @pytest.fixture
 def ask(other_app: Flask, trust: Callable[..., None]) -> Callable[..., TestResponse]:
-    def get(chosen: str | None = None, path: str = "/api/v1/me", **claims: Any) -> TestResponse:
+    def get(
+        chosen: str | None = None,
+        path: str = "/api/v1/me",
+        json: dict[str, str] | None = None,
+        **claims: Any,
+    ) -> TestResponse:
+        """Send a GET, or a POST of `json`."""
         token = sign(make_claims(**{"sub": SUBJECT, **claims}))
         headers = [REQUEST_ID, ("Authorization", f"Bearer {token}")]
         if chosen is not None:
             headers.append(("X-Tenant-ID", chosen))
-        return other_app.test_client().get(path, headers=headers)
+        method = "GET" if json is None else "POST"
+        return other_app.test_client().open(path, method=method, headers=headers, json=json)
 
     return get
 
 
-def join(app: Flask, tenant: Tenant, subject: str = SUBJECT) -> None:
+def join(app: Flask, tenant: Tenant, subject: str = SUBJECT, role: Role = Role.VIEWER) -> None:
     with app.app_context(), tenant_context(tenant.slug):
-        add_member(subject, Role.VIEWER, issuer=ISSUER)
+        add_member(subject, role, issuer=ISSUER)
 
 
 def picture(answer: TestResponse) -> tuple[Any, ...]:
@@ -204,6 +211,29 @@ def test_memberships_may_name_the_tenants(
         remove_member(subject, ISSUER)
     assert tenant_of(ask(sub=subject)) == str(second.id)
     assert ask(sub="auth0|nobody").status_code == 403
+
+
+def test_an_invitation_does_not_change_which_tenant_a_token_is_for(
+    app: Flask, ask: Any, trust: Any, make_tenant: Callable[..., Tenant]
+) -> None:
+    """A tenant could otherwise disturb how members of another one sign in."""
+    trust(resolver=MembershipResolver(max_age_seconds=0))
+    own, inviting, third = make_tenant(), make_tenant(), make_tenant()
+    subject = "auth0|frida"
+    join(app, own, subject)
+    join(app, inviting, "auth0|owner", Role.OWNER)
+    invited = ask(
+        path="/api/v1/invitations",
+        json={"issuer": ISSUER, "subject": subject, "role": "viewer"},
+        sub="auth0|owner",
+    )
+    assert invited.status_code == 201, invited.text
+
+    assert tenant_of(ask(sub=subject)) == str(own.id)
+    assert ask(third.slug, sub=subject).status_code == 403
+    assert tenant_of(ask(inviting.slug, sub=subject)) == str(inviting.id)
+    assert ask(sub=subject).status_code == 400
+    assert tenant_of(ask(own.slug, sub=subject)) == str(own.id)
 
 
 def test_the_member_index_can_be_rebuilt(

@@ -22,6 +22,7 @@ from trially.terminal.command import Harmless
 COMMANDS = dict(all_commands())
 DESTRUCTIVE = {
     *("tenants rename", "tenants suspend", "tenants revoke", "tenants downgrade"),
+    "tenants api-keys revoke",
     *("tenants members remove", "tenants connections remove"),
     *("servers change", "servers remove"),
     *("keys rotate", "keys destroy-former-versions"),
@@ -30,6 +31,10 @@ DESTRUCTIVE = {
     *("db downgrade", "db stamp", "audit prune"),
     *("tenants erase", "patients erase"),
     *("tenants backup", "tenants restore", "backups prune", "backups key"),
+    "terminologies remove",
+    *("plans change", "plans delete", "tenants set"),
+    "operators remove",
+    *("organisations delete", "organisations remove-tenant", "organisations remove-person"),
     "demo reset",
 }
 

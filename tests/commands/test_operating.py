@@ -15,7 +15,8 @@ from sqlalchemy import func, select, text
 from trially.auth.members.model import Member
 from trially.database.placement import StalePlacementError, TenantSuspendedError
 from trially.database.session import db
-from trially.tenancy.catalog import Tenant, Tier
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.context import administered_tenant, tenant_context
 from trially.tenancy.lifecycle import status
 from trially.tenancy.schema.revision_files import CATALOG_LINEAGE, TENANT_LINEAGE
@@ -165,7 +166,11 @@ def test_of_two_renames_the_second_is_refused(
 def some_slugs(make_tenant: MakeTenant) -> list[str]:
     """Slugs of tenants whose names no other test uses."""
     word = f"z{uuid4().hex[:8]}"
-    kinds: list[dict[str, Any]] = [{}, {"plan": "gold"}, {"region": None, "plan": "gold"}]
+    kinds: list[dict[str, Any]] = [
+        {},
+        {"plan": "pro"},
+        {"region": None, "plan": "pro"},
+    ]
     return [
         make_tenant(
             Tier.POOLED_ROWS, slug=f"{word}-{number}", name=f"Clinic {word} {9 - number}%", **kind
@@ -184,7 +189,7 @@ def test_tenants_are_filtered_sorted_and_limited(succeed: Run, some_slugs: list[
     assert found(word.upper()) == some_slugs
     assert found(f"clinic {word}", "--sort", "name") == some_slugs[::-1]
     assert found(word, "--sort", "created_at", "--descending", "--limit", "2") == some_slugs[:0:-1]
-    assert found(word, "--plan", "gold", "--tier", "pooled_rows") == some_slugs[1:]
+    assert found(word, "--plan", "pro", "--tier", "pooled_rows") == some_slugs[1:]
     assert found(word, "--status", "suspended") == []
     assert found(word, "--server", "default", "--kind", "site") == some_slugs
     assert found(word, "--server", "moon") == found(word, "--region", "moon") == []

@@ -76,10 +76,12 @@ def test_many_engines_share_few_connections(make_engine, server_sees):
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    with ThreadPoolExecutor(24) as threads:
-        answers = list(threads.map(lambda n: ask(engines[n * 7 % 60]), range(600)))
-    is_over.set()
-    watcher.join()
+    try:
+        with ThreadPoolExecutor(24) as threads:
+            answers = list(threads.map(lambda n: ask(engines[n * 7 % 60]), range(600)))
+    finally:
+        is_over.set()
+        watcher.join()
 
     assert answers == [1] * 600
     assert 1 < max(seen) <= 8

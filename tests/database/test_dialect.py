@@ -10,6 +10,7 @@ from tenant_databases import ask, placement_of
 
 from trially.database.deadline import statement_bound
 from trially.database.dialect import PlacedCursor
+from trially.database.engines import engine_registry
 from trially.database.placement import (
     StalePlacementError,
     TenantSuspendedError,
@@ -17,7 +18,7 @@ from trially.database.placement import (
     enter_placement,
 )
 from trially.database.rows import fetch_items, insert_item, table_of
-from trially.database.session import check_tenant_open, db, engine_registry
+from trially.database.session import check_tenant_open, db
 from trially.recruiting.sites.model import Site
 from trially.tenancy.context import tenant_context
 from trially.tenancy.lifecycle.status import resume_tenant, suspend_tenant

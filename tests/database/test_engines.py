@@ -8,9 +8,9 @@ from sqlalchemy.exc import TimeoutError as CheckoutTimeoutError
 from tenant_databases import ask, placement_of
 
 from trially.database import engines
-from trially.database.engines import EngineRegistry, Limits
+from trially.database.engines import EngineRegistry, Limits, engine_registry
 from trially.database.placement import enter_placement
-from trially.database.session import db, engine_registry
+from trially.database.session import db
 from trially.tenancy.context import tenant_context
 
 

@@ -7,9 +7,10 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.orm.exc import DetachedInstanceError
 from tenant_databases import as_tenant, ask, placement_of
 
+from trially.database.engines import engine_registry
 from trially.database.placement import NoTenantError, WrongTenantError, enter_placement
 from trially.database.rows import fetch_items, find_item, insert_item, table_of
-from trially.database.session import db, engine_registry, transaction
+from trially.database.session import db, transaction
 from trially.recruiting.sites.model import Site
 from trially.state import state_of
 from trially.tenancy.context import tenant_context

@@ -7,7 +7,7 @@ from sqlalchemy import text
 from trially.database.session import db, transaction
 from trially.database.snapshots import Snapshot, snapshot
 from trially.database.watching import GRACE_SECONDS, WatchedConnection
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.context import tenant_context
 
 LIMITS = (

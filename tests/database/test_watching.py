@@ -22,7 +22,7 @@ from trially.database.watching import (
     SilentServerError,
     WatchedConnection,
 )
-from trially.state import request_state
+from trially.request_state import request_state
 from trially.tenancy.servers.access import server_access
 
 

@@ -4,7 +4,9 @@ import re
 
 from demo_records import every_organisation, every_tenant, of_type
 
+from trially.demo.branding import BRANDINGS
 from trially.demo.organisations import DEMO_ORGANISATIONS, DemoOrganisation
+from trially.organisation.branding.rows import find_warnings
 
 ROLES = {"owner", "admin", "coordinator", "recruiter", "viewer", "auditor"}
 
@@ -43,6 +45,13 @@ def test_an_organisation_holds_together(organisation: DemoOrganisation) -> None:
         assert study.nct_id is None
         assert {each.site for each in study.sites} <= sites
         assert sum(each.target_enrollment for each in study.sites) == study.target_enrollment
+
+
+def test_two_tenants_have_colours_of_their_own_that_can_be_read() -> None:
+    assert len(BRANDINGS) == 2
+    assert BRANDINGS.keys() < {each.slug for each in DEMO_ORGANISATIONS}
+    for branding in BRANDINGS.values():
+        assert find_warnings(branding) == []
 
 
 def test_people_are_told_apart_across_tenants() -> None:

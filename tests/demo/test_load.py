@@ -18,7 +18,8 @@ from trially.config import Settings
 from trially.demo.load import Kind, Load, running_load
 from trially.demo.load.ledger import Entry
 from trially.jobs.worker import Worker
-from trially.tenancy.catalog import Tenant, Tier
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.lifecycle.listing import get_tenant
 from trially.tenancy.servers.connections import execute
 

@@ -15,11 +15,12 @@ from tenant_databases import access_of, remove_installation
 from tests.dev_issuer.flows import LOGIN, exchange
 from trially import create_app
 from trially.auth.members.managing import add_member, remove_member
-from trially.auth.permissions import Role
+from trially.auth.roles import Role
 from trially.config import Settings
 from trially.dev_issuer.login_page import OPEN_TENANTS
 from trially.dev_issuer.members import Members
-from trially.tenancy.catalog import PlacementRecord, Tier
+from trially.tenancy.catalog import PlacementRecord
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.catalog_sessions import catalog_transaction, control_engine
 from trially.tenancy.context import tenant_context
 from trially.tenancy.lifecycle.provisioning import create_tenant

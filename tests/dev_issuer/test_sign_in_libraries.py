@@ -13,7 +13,7 @@ from node_projects import install_copy, run_in
 from werkzeug.serving import make_server
 
 from trially import create_app
-from trially.auth.permissions import Role
+from trially.auth.roles import Role
 from trially.config import ROOT, Settings
 from trially.state import state_of
 

@@ -86,13 +86,13 @@ CONSTRAINTS = [
         "ALTER TABLE {schema}.site ALTER name SET NOT NULL",
     ),
     Hole(
-        "DROP INDEX {schema}.ix_clinical_fact_tenant_id_type_code",
-        "missing index {schema}.ix_clinical_fact_tenant_id_type_code",
+        "DROP INDEX {schema}.ix_clinical_fact_coded",
+        "missing index {schema}.ix_clinical_fact_coded",
     ),
     Hole(
         "UPDATE pg_index SET indisvalid = false"
-        " WHERE indexrelid = '{schema}.ix_clinical_fact_tenant_id_type_code'::regclass",
-        "index {schema}.ix_clinical_fact_tenant_id_type_code differs: indisvalid is false",
+        " WHERE indexrelid = '{schema}.ix_clinical_fact_coded'::regclass",
+        "index {schema}.ix_clinical_fact_coded differs: indisvalid is false",
     ),
     Hole(
         "UPDATE pg_index SET indisunique = false WHERE indexrelid = '{schema}.pk_canary'::regclass",

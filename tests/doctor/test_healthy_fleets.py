@@ -8,7 +8,7 @@ from installed_postgres import installed_binaries
 from members import Member
 
 from trially.auth.members.managing import add_member
-from trially.auth.permissions import Role
+from trially.auth.roles import Role
 from trially.database.session import db
 from trially.doctor.examining import doctor_of
 from trially.doctor.fleet import read_fleet

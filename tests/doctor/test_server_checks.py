@@ -15,7 +15,8 @@ from trially.doctor.findings import Level
 from trially.doctor.fleet import TenantDatabase, read_fleet
 from trially.doctor.references import ServerReferences
 from trially.state import state_of
-from trially.tenancy.catalog import Server, Tier
+from trially.tenancy.catalog import Server
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.recovery.base_backups import BaseBackup
 from trially.tenancy.recovery.intervals import Interval
 from trially.tenancy.servers.access import server_access

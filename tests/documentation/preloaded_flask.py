@@ -1,11 +1,12 @@
 """`flask` without the time that Python needs to import everything: a process imports, and forks.
 
 Pages have some fifty `flask` commands. Each would import the same packages for a second. This
-program imports them once, and then forks for each command a child that has the command's arguments,
-environment, folder and files, and calls what the program `flask` calls. `write_program` writes the
-`flask` that asks it to.
+program imports them and reads the migrations once. Then it forks for each command a child that has
+the command's arguments, environment, folder and files, and calls what the program `flask` calls.
+`write_program` writes the `flask` that asks it to.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -45,6 +46,12 @@ def serve(path: str) -> None:
     for module in pkgutil.walk_packages(trially.__path__, "trially."):
         if module.name not in NOT_PRELOADED:
             importlib.import_module(module.name)
+    from trially.tenancy.schema.migration_files import check_migrations
+
+    check_migrations()  # Its result is kept, for all children.
+    # Children need not look for garbage among what was imported, neither later nor at their end.
+    gc.collect()
+    gc.freeze()
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(path)
         listening.listen()

@@ -43,8 +43,8 @@ def test_pages_load_nothing_from_elsewhere(site: Path) -> None:
             assert source.startswith("data:") or (page.parent / source.split("?")[0]).exists(), (
                 source
             )
-        assert "googleapis" not in text
-        assert "analytics" not in text.lower()
+        for tracker in ("googleapis", "google-analytics", "googletagmanager", "gtag("):
+            assert tracker not in text
 
 
 def test_search_finds_pages_without_a_server(site: Path) -> None:

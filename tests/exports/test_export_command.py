@@ -16,7 +16,8 @@ from members import AsMember, MakePatient, MakeTenant, Member
 
 from tests.recruiting.imports.importing import Importer
 from trially.config import ROOT
-from trially.tenancy.catalog import Tenant, Tier
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import Tier
 
 RunCommand = Callable[..., Any]
 FACTS = """

@@ -12,9 +12,10 @@ from members import AsMember, MakePatient, MakeTenant, Member
 from sqlalchemy import text
 from tenant_databases import ask_in
 
-from trially.auth.permissions import PhiLevel, Role
+from trially.auth.roles import PhiLevel, Role
 from trially.state import state_of
-from trially.tenancy.catalog import Tenant, Tier
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.catalog_sessions import control_engine
 
 RunJobs = Callable[[], int]

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from members import AsMember, MakeFact, MakePatient, MakeTenant, Member
 
-from trially.auth.permissions import PhiLevel, Role
-from trially.tenancy.catalog import Tenant, Tier
+from trially.auth.roles import PhiLevel, Role
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import Tier
 
 ZIP = {"Accept": "application/zip"}
 

@@ -12,7 +12,7 @@ from tests.recruiting.imports.importing import Importer
 from trially.database.rows import Item
 from trially.recruiting.imports.reading.source_files import find_source_files
 from trially.recruiting.imports.running import fingerprint_of, run_import
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.context import tenant_context
 
 SOURCE = "synthea"

@@ -4,7 +4,10 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-SHARED_NAMES = frozenset({"field", "alert_rule"})
+NUMBERS = frozenset({"version", "other_version"})
+"""Arguments of routes that count the versions of a row, from 1."""
+
+SHARED_NAMES = frozenset({"field", "alert_rule"}) | NUMBERS
 """Arguments of routes whose values are the same for all tenants."""
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))

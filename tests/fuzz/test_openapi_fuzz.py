@@ -14,7 +14,7 @@ import pytest
 import schemathesis
 from examples import LISTS, create_all
 from flask import Flask
-from fuzzing import EXAMPLES, SHARED_NAMES, fuzzed
+from fuzzing import EXAMPLES, NUMBERS, SHARED_NAMES, fuzzed
 from hypothesis import strategies as st
 from schemathesis.specs.openapi.checks import negative_data_rejection
 from sqlalchemy import String, UniqueConstraint
@@ -23,7 +23,8 @@ from trially.api import API_PREFIX, routes_only
 from trially.database.rows import table_of
 from trially.database.sealed_types import SealedText
 from trially.openapi import DOCUMENT_PATH, describe
-from trially.recruiting.imports.uploads.receiving import MEDIA_TYPES
+from trially.recruiting.imports.uploads.media_types import MEDIA_TYPES
+from trially.recruiting.protocols.documents.receiving import WORD_TYPE
 from trially.resources.resource import RESOURCES
 
 UNIQUE = {
@@ -44,11 +45,18 @@ CHECKS = {
     # No schema can say that a site exists, a cursor was given out, a key is new, a birth is past.
     "positive_data_acceptance": {"enabled": False},
 }
-TRIED = {
-    # A dry run answers 200 and says what is wrong with the input.
-    "include-path": f"{API_PREFIX}/imports/dry-run",
-    "checks": {"negative_data_rejection": {"enabled": False}},
-}
+ACCEPT_ANY_BODY = [
+    {
+        "include-path": f"{API_PREFIX}/{path}",
+        "checks": {"negative_data_rejection": {"enabled": False}},
+    }
+    for path in (
+        # A dry run answers 200 and says what is wrong with the input.
+        "imports/dry-run",
+        # Whatever its type in JSON, it is sent as text, and any text may be a document.
+        "studies/{study_id}/documents",
+    )
+]
 
 RESOURCES = st.fixed_dictionaries(
     {"resourceType": st.sampled_from(["Patient", "Condition", "Observation", "Bundle", "X"])},
@@ -66,6 +74,8 @@ UPLOADS = st.binary(max_size=60) | st.lists(RESOURCES, max_size=3).map(
 )
 for media_type in set(MEDIA_TYPES) - {"application/json"}:
     schemathesis.openapi.media_type(media_type, UPLOADS | UPLOADS.map(gzip.compress))
+for media_type in ("application/pdf", WORD_TYPE):
+    schemathesis.openapi.media_type(media_type, st.binary(max_size=60))
 
 
 def describe_api() -> dict[str, Any]:
@@ -96,7 +106,7 @@ def load(examples: int, *, coverage: bool) -> Any:
     """Load the document, with every case that its schemas suggest if `coverage` is wanted."""
     config = {
         "checks": CHECKS,
-        "operations": [TRIED],
+        "operations": ACCEPT_ANY_BODY,
         "generation": {
             "max-examples": EXAMPLES or examples,
             "deterministic": not EXAMPLES,
@@ -116,8 +126,8 @@ def load(examples: int, *, coverage: bool) -> Any:
     return schema
 
 
-API = load(20, coverage=True)
-CROSSED = load(15, coverage=False)
+API = load(8, coverage=True)
+CROSSED = load(6, coverage=False)
 CHAINED = API.exclude(
     path=[f"{API_PREFIX}/{room}" for room in (*LISTS, "documents")], method="GET"
 ).exclude(operation_id="search_patients")
@@ -161,11 +171,22 @@ def freshen(case: Any) -> None:
         case.headers["Idempotency-Key"] = uuid4().hex
 
 
+FEW = frozenset({"webhook_id"})
+"""Names of rows of which a tenant has few, and which are deleted with no other row."""
+
+
 def is_uuid(value: Any) -> bool:
     try:
         return str(UUID(value)) == value.lower()
     except (ValueError, AttributeError, TypeError):
         return False
+
+
+def fits_route(name: str, value: Any) -> bool:
+    """Return whether a route takes the value of an argument, whatever the token."""
+    if name in NUMBERS:
+        return str(value).isdecimal()
+    return "/" not in value if name in SHARED_NAMES else is_uuid(value)
 
 
 def tells_nothing_of(populated: Any, answer: Any) -> bool:
@@ -175,13 +196,13 @@ def tells_nothing_of(populated: Any, answer: Any) -> bool:
 
 @API.parametrize()
 def test_every_answer_is_as_the_document_says(case: Any, attacker: Any, victim: Any) -> None:
-    if case.method == "DELETE":
-        # An earlier case may have deleted the row.
-        attacker.ids = create_all(attacker.member, attacker.canary)
     aim(case, attacker)
     freshen(case)
 
     answer = case.call(headers=attacker.headers)
+    if case.method == "DELETE" and answer.status_code < 300:
+        kept = {name: attacker.ids[name] for name in FEW - case.path_parameters.keys()}
+        attacker.ids = create_all(attacker.member, attacker.canary, **kept)
     # A job reads the file later, and says then what is wrong.
     later = [negative_data_rejection] if answer.status_code == 202 else []
     case.validate_response(answer, headers=attacker.headers, excluded_checks=later)
@@ -202,10 +223,9 @@ def test_what_is_another_tenants_is_neither_shown_nor_changed(
         assert answer.status_code >= 400 or not names_row
 
     stranger = case.call()
-    parameters = case.path_parameters.items()
-    if all(
-        "/" not in value if name in SHARED_NAMES else is_uuid(value) for name, value in parameters
-    ):
+    if case.operation.path.startswith(f"{API_PREFIX}/branding"):
+        assert stranger.status_code == answer.status_code  # These routes are public.
+    elif all(fits_route(name, value) for name, value in case.path_parameters.items()):
         assert stranger.status_code == 401
         assert stranger.headers["www-authenticate"] == ['Bearer realm="trially"']
     else:

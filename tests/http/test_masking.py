@@ -17,7 +17,7 @@ from trially.http.masking import (
 )
 from trially.http.problems import Forbidden
 from trially.phi import CODE, DATE, IDENTIFIER, PLAIN, POSTAL_CODE, PRECISION, value_set
-from trially.state import request_state
+from trially.request_state import request_state
 
 
 class HomeSchema(Schema):

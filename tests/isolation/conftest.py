@@ -6,26 +6,26 @@ from uuid import UUID
 
 import pytest
 from attacks import ATTACKS
-from examples import EXAMPLES, PREPARED, create_all, new_word
+from examples import EXAMPLES, PREPARED, add_more_to_study, create_all, new_word
 from flask import Flask
 from members import AsMember, MakeFact, MakeTenant
 from populated_tenants import PopulatedTenant
 from psycopg2 import sql
-from sqlalchemy import false, or_, select, true
+from sqlalchemy import Text, column, false, literal, or_, select, true, union_all
 from support_requests import ask_for_support
 from tenant_databases import access_of
 from walls import DIRECT, POOLER, WAYS, Wall
 
 from trially.audit.model import AuditForm, AuditRecord
 from trially.auth.members.model import Member
-from trially.auth.permissions import Role
+from trially.auth.roles import Role
 from trially.database.model import TenantModel
 from trially.database.rows import insert_item, table_of
 from trially.database.session import db, transaction
 from trially.recruiting.imports.missing_records.model import MissingRecord
 from trially.recruiting.search.model import PatientName
 from trially.request_cycle import refusal_time
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.context import tenant_context
 from trially.tenancy.servers.connections import execute
 
@@ -78,8 +78,21 @@ def make_populated_tenant(
                 name = {"position": number + 1, "family_name": tenant.slug}
                 insert_item(PatientName, {**name, "patient_id": UUID(ids["patient_id"])}, ("id",))
         EXAMPLES["document"].create(member, ids, new_word(tenant.slug))
+        add_more_to_study(member, ids, tenant.slug)
+        imported = PREPARED["studies.show_registry_record"](member, ids)["study_id"]
+        ids["studies.show_registry_record study_id"] = imported
+        matched = PREPARED["matches.explain_match"](member, ids)["study_id"]
+        for view in ("explain_match", "show_attrition", "start_match_run"):
+            ids[f"matches.{view} study_id"] = matched
+        ids["fhir.show_measure_report study_id"] = matched
+        for view in ("count_affected_patients", "list_affected_patients"):
+            amended = PREPARED[f"matches.{view}"](member, ids)
+            ids |= {f"matches.{view} {name}": each for name, each in amended.items()}
         held = PREPARED["erasures.show_hold"](member, ids)["patient_id"]
         ids["erasures.show_hold patient_id"] = held
+        # The first count stores what it has read. Later ones write nothing.
+        path = "/studies/{study_id}/versions/{version}/diff/{other_version}/patients"
+        assert member.get(path.format(**amended)).status_code == 200
         return PopulatedTenant(member, ids)
 
     return make
@@ -161,8 +174,11 @@ def hiding_wall(app: Flask, attacker: PopulatedTenant, victim: PopulatedTenant) 
 
 
 @pytest.fixture(scope="session")
-def dump(app: Flask) -> Callable[[PopulatedTenant], dict[str, list[Any]]]:
-    """Return all rows of all tables of a tenant, but not what its audit log says of its members."""
+def dump(app: Flask) -> Callable[[PopulatedTenant], list[Any]]:
+    """Return all rows of all tables of a tenant, but not what its audit log says of its members.
+
+    One statement reads the rows as PostgreSQL writes them as text, with the names of their tables.
+    """
     record = table_of(AuditRecord)
     is_of_others = {
         record.name: or_(
@@ -171,19 +187,16 @@ def dump(app: Flask) -> Callable[[PopulatedTenant], dict[str, list[Any]]]:
         # A form belongs to a record.
         table_of(AuditForm).name: false(),
     }
+    rows = [
+        select(literal(table.name), column(table.name).cast(Text).label("row"))
+        .select_from(table)
+        .where(is_of_others.get(table.name, true()))
+        for table in TenantModel.metadata.sorted_tables
+    ]
+    query = union_all(*rows).order_by("row")
 
-    def read(populated: PopulatedTenant) -> dict[str, list[Any]]:
+    def read(populated: PopulatedTenant) -> list[Any]:
         with app.app_context(), tenant_context(str(populated.member.tenant.id)):
-            return {
-                table.name: [
-                    tuple(row)
-                    for row in db.session.execute(
-                        select(table)
-                        .where(is_of_others.get(table.name, true()))
-                        .order_by(table.c.id)
-                    ).all()
-                ]
-                for table in TenantModel.metadata.sorted_tables
-            }
+            return [tuple(row) for row in db.session.execute(query)]
 
     return read

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from attacks import ATTACKS, GROUPS
 from walls import DIRECT, MEANINGS, POOLER, Attack, Wall
 
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 
 Found = Mapping[tuple[str, Tier, str], Wall]
 """The wall that held, by attack, tier and way to the database."""

@@ -1,6 +1,7 @@
 """Every route, asked as every role at every PHI level, restricted to a site and not."""
 
 import itertools
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,6 +14,7 @@ from examples import (
     PREPARED,
     ROUTES,
     create_all,
+    ids_of_nothing,
     new_word,
     options_for,
     url_for,
@@ -21,12 +23,8 @@ from members import AsMember, MakeFact, MakePatient, MakeTenant, Member
 from werkzeug.routing import Rule
 
 from tools.permission_tables import describe_permissions, schemas_of_patients
-from trially.auth.permissions import (
-    Permission,
-    PhiLevel,
-    Role,
-    permissions_of,
-)
+from trially.auth.permissions import Permission
+from trially.auth.roles import PhiLevel, Role, permissions_of
 from trially.config import ROOT
 from trially.http.masking import unmarked_fields
 
@@ -105,10 +103,12 @@ def clinic(
     )
 
 
-def create_about_patient(member: Member, ids: dict[str, Any]) -> dict[str, Any]:
-    """Create a row of each resource about a patient, and return the ids with victim."""
+def create_about_patient(
+    member: Member, ids: dict[str, Any], wanted: Collection[str] = ABOUT_PATIENTS
+) -> dict[str, Any]:
+    """Create a row of each resource about a patient, or of some, and return the ids with theirs."""
     for name, example in EXAMPLES.items():
-        if f"{name}_id" in ABOUT_PATIENTS:
+        if f"{name}_id" in ABOUT_PATIENTS & set(wanted):
             secrets = {"mrn": new_word("SECRET")} if name == "patient" else {}
             body = {**SECRETS, **secrets} if name == "patient" else {}
             ids = ids | {f"{name}_id": example.create(member, ids, new_word("SECRET"), **body)}
@@ -117,10 +117,11 @@ def create_about_patient(member: Member, ids: dict[str, Any]) -> dict[str, Any]:
 
 def create_to_change(clinic: Clinic, rule: Rule) -> dict[str, Any]:
     """Create the rows that a route deletes or merges, and return the ids with them."""
-    ids = create_about_patient(clinic.admin, clinic.ids)
+    ids = create_about_patient(clinic.admin, clinic.ids, rule.arguments)
     for name, example in EXAMPLES.items():
-        if f"{name}_id" in rule.arguments - ABOUT_PATIENTS:
-            ids = ids | {f"{name}_id": example.create(clinic.admin, ids, new_word())}
+        argument = "version" if name == "protocol_version" else f"{name}_id"
+        if argument in rule.arguments - ABOUT_PATIENTS:
+            ids = ids | {argument: example.create(clinic.admin, ids, new_word())}
     if rule.endpoint in PREPARED:
         ids = ids | PREPARED[rule.endpoint](clinic.admin, ids)
     return ids
@@ -170,7 +171,7 @@ def test_every_route_is_held_to_the_table(
                 for name in ABOUT_PATIENTS:
                     assert others[name] not in answer.text, asked
             if ABOUT_PATIENTS & rule.arguments:
-                unknown = clinic.ids | {name: str(uuid4()) for name in rule.arguments}
+                unknown = clinic.ids | ids_of_nothing(rule.arguments)
                 for others in (clinic.elsewhere, clinic.nowhere, unknown):
                     named = {name: others[name] for name in rule.arguments}
                     refused = ask(member, rule, method, {**ids, **named})

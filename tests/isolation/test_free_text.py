@@ -12,7 +12,7 @@ from members import AsMember, MakeTenant, Member
 
 from tests.recruiting.imports.fhir.test_translating import find_places
 from tests.recruiting.imports.fhir_examples import EXAMPLES, make_patient
-from trially.auth.permissions import PhiLevel, Role
+from trially.auth.roles import PhiLevel, Role
 
 MARKERS = ("Zaphod", "zaphod-beeblebrox", "ZB12345", "ZAPHOD")
 """A name, an id in lower case, a medical record number, and a name in the form of a country."""

@@ -19,7 +19,8 @@ from walls import DIRECT, POOLER, Attack, Wall, wall_of_error
 from trially.database.connecting import connect
 from trially.database.session import db
 from trially.errors import OperatorError
-from trially.tenancy.catalog import Tenant, Tier
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.context import tenant_context
 from trially.tenancy.servers.connections import execute
 

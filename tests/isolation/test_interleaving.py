@@ -13,8 +13,8 @@ from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.extensions import cursor as plain_cursor
 from walls import Wall
 
+from trially.database.engines import engine_registry
 from trially.database.placement import WrongTenantError
-from trially.database.session import engine_registry
 from trially.tenancy.context import enter_tenant, tenant_context
 from trially.tenancy.directory import directory
 

@@ -14,8 +14,9 @@ from sqlalchemy.exc import DBAPIError
 from tenant_databases import ask_in, placement_of
 from walls import Wall
 
+from trially.database.engines import engine_registry
 from trially.database.model import TenantModel
-from trially.database.session import db, engine_registry
+from trially.database.session import db
 from trially.tenancy.catalog import Tenant
 from trially.tenancy.context import tenant_context
 

@@ -14,24 +14,27 @@ from sqlalchemy.engine import Engine
 from walls import Wall, wall_of_error
 
 from trially.auth.members.managing import add_member
-from trially.auth.permissions import Role
+from trially.auth.roles import Role
 from trially.config import ROOT
+from trially.database.engines import engine_registry
 from trially.database.rows import fetch_items, find_item, insert_item, table_of
-from trially.database.session import db, engine_registry
+from trially.database.session import db
 from trially.recruiting.patients.model import Patient
 from trially.recruiting.sites.model import Site
 from trially.state import state_of
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.context import tenant_context
 
 CACHED_FUNCTIONS = {
     "trially/audit/actors.py:operator_name",
     "trially/audit/recording.py:_insert_of",
-    "trially/auth/permissions.py:permissions_of",
+    "trially/auth/roles.py:permissions_of",
+    "trially/database/changes.py:_silent_columns",
     "trially/database/changes.py:columns_for_audit",
     "trially/database/changes.py:is_about_patients",
     "trially/database/rows.py:_insert_item",
     "trially/database/rows.py:_select_item",
+    "trially/database/discarding.py:discarded_tables",
     "trially/database/sealed_rows.py:columns_beside",
     "trially/database/sealed_rows.py:sealed_columns",
     "trially/database/sealed_rows.py:sealed_tables",
@@ -41,6 +44,8 @@ CACHED_FUNCTIONS = {
     "trially/exports/column_docs.py:_models",
     "trially/keys/derivation.py:derive_key",
     "trially/keys/sealing.py:_cipher",
+    "trially/recruiting/criteria/days.py:days_of",
+    "trially/recruiting/criteria/units/spelling.py:normalise",
     "trially/recruiting/documents/searches.py:read_search",
     "trially/recruiting/documents/words.py:_fold_word",
     "trially/recruiting/imports/fhir/codings.py:_read_common",
@@ -52,14 +57,15 @@ CACHED_FUNCTIONS = {
     "trially/recruiting/imports/fhir/timings.py:_forms_of",
     "trially/recruiting/imports/fhir/values.py:_find_common_id",
     "trially/recruiting/imports/fhir/values.py:_split_reference",
+    "trially/recruiting/imports/fhir/versions.py:_release_of",
     "trially/recruiting/imports/formats/tables/dates.py:_compile",
     "trially/recruiting/search/given_names.py:_nicknames",
     "trially/recruiting/search/normalising.py:_fold_character",
-    "trially/recruiting/imports/fhir/versions.py:_release_of",
+    "trially/recruiting/valuesets/starter_sets.py:starter_sets",
     "trially/request_cycle/auditing.py:_form",
     "trially/request_cycle/database_errors.py:_constraint_info",
-    "trially/tenancy/schema/revision_files.py:fingerprints_of",
     "trially/tenancy/schema/migration_files.py:check_migrations",
+    "trially/tenancy/schema/revision_files.py:fingerprints_of",
     "trially/tenancy/schema/revisions.py:needed_revision",
 }
 """Functions with a cache; the result of each is the same for all tenants."""

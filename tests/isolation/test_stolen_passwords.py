@@ -15,7 +15,7 @@ from walls import POOLER, Wall
 
 from trially.database.connecting import connect
 from trially.database.placement import Placement
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.schema import databases
 from trially.tenancy.servers.connections import execute
 

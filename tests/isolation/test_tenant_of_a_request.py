@@ -16,11 +16,12 @@ from werkzeug.datastructures import Headers
 from werkzeug.test import TestResponse
 
 from trially import request_cycle
-from trially.auth.permissions import Role
+from trially.auth.roles import Role
 from trially.database.session import db
+from trially.keys.api_keys import new_api_key
 from trially.request_cycle import refusal_time
 from trially.state import state_of
-from trially.tenancy.catalog import Tenant, Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.lifecycle.status import resume_tenant, suspend_tenant
 
 FIXED = ("X-Request-ID", "fixed")
@@ -45,8 +46,20 @@ def refusal(app: Flask, attacker: PopulatedTenant) -> tuple[Any, ...]:
     return content_of(answer)
 
 
-def bearer(tenant: Tenant) -> tuple[str, str]:
+def bearer(tenant: PopulatedTenant) -> tuple[str, str]:
     return "Authorization", f"Bearer {tenant.member.token}"
+
+
+@pytest.fixture(scope="module", params=["token", "API key"])
+def credential(request: pytest.FixtureRequest, attacker: PopulatedTenant) -> tuple[str, str]:
+    """The header of a request of the attacker: with a token, and with an API key."""
+    return bearer(attacker) if request.param == "token" else with_key(attacker)
+
+
+def with_key(tenant: PopulatedTenant) -> tuple[str, str]:
+    """Return the header with a new API key of a tenant's member."""
+    body = {"name": "A test", "scopes": ["sites:read"], "phi_level": "none", "valid_days": 1}
+    return "Authorization", f"Bearer {tenant.member.post('/api-keys', json=body).json['key']}"
 
 
 @pytest.mark.usefixtures("short_refusal_delay")
@@ -77,6 +90,7 @@ def bearer(tenant: Tenant) -> tuple[str, str]:
 )
 def test_a_header_that_does_not_agree_is_refused(
     app: Flask,
+    credential: tuple[str, str],
     attacker: PopulatedTenant,
     victim: PopulatedTenant,
     refusal: Any,
@@ -94,27 +108,31 @@ def test_a_header_that_does_not_agree_is_refused(
         THEIR_ID=str(their.id).upper(),
     )
 
-    assert content_of(ask(app, bearer(attacker), (header, named))) == refusal
+    assert content_of(ask(app, credential, (header, named))) == refusal
     record_wall("names another tenant in a header", Wall.TOKEN)
 
 
 def test_two_headers_are_refused(
-    app: Flask, attacker: PopulatedTenant, victim: PopulatedTenant, refusal: Any
+    app: Flask,
+    credential: tuple[str, str],
+    attacker: PopulatedTenant,
+    victim: PopulatedTenant,
+    refusal: Any,
 ) -> None:
     our, their = attacker.member.tenant.slug, victim.member.tenant.slug
 
     for first, second in ((our, their), (their, our), (our, our), (our, "")):
-        answer = ask(app, bearer(attacker), ("X-Tenant-ID", first), ("x-tenant-id", second))
+        answer = ask(app, credential, ("X-Tenant-ID", first), ("x-tenant-id", second))
         assert content_of(answer) == refusal
 
 
-def test_a_header_that_agrees_changes_nothing(app: Flask, attacker: PopulatedTenant) -> None:
+def test_a_header_that_agrees_changes_nothing(
+    app: Flask, credential: tuple[str, str], attacker: PopulatedTenant
+) -> None:
     tenant = attacker.member.tenant
 
     for named in (tenant.slug, str(tenant.id)):
-        assert (
-            ask(app, bearer(attacker), ("X-Tenant-ID", named)).json["tenant"]["slug"] == tenant.slug
-        )
+        assert ask(app, credential, ("X-Tenant-ID", named)).json["tenant"]["slug"] == tenant.slug
 
 
 @pytest.mark.parametrize(
@@ -136,7 +154,11 @@ def test_a_header_that_agrees_changes_nothing(app: Flask, attacker: PopulatedTen
     ],
 )
 def test_other_headers_name_no_tenant(
-    app: Flask, attacker: PopulatedTenant, victim: PopulatedTenant, header: str
+    app: Flask,
+    credential: tuple[str, str],
+    attacker: PopulatedTenant,
+    victim: PopulatedTenant,
+    header: str,
 ) -> None:
     their = victim.member.tenant
     value = {
@@ -145,7 +167,7 @@ def test_other_headers_name_no_tenant(
         "Cookie": f"tenant={their.slug}; access_token={victim.member.token}",
     }.get(header, their.slug)
 
-    answer = ask(app, bearer(attacker), (header, value))
+    answer = ask(app, credential, (header, value))
 
     assert answer.json["tenant"]["id"] == str(attacker.member.tenant.id)
 
@@ -302,19 +324,30 @@ def test_bad_tokens_get_the_same_refusal(app: Flask, attacker: PopulatedTenant) 
     ]
     answers = [ask(app, ("Authorization", f"Bearer {one}")) for one in bad]
     answers.append(ask(app, *[("Authorization", f"Bearer {token}")] * 2))
+    name, sent = with_key(attacker)
+    key = sent.removeprefix("Bearer ")
+    stranger = new_api_key(uuid4(), uuid4()).text
+    unknown = new_api_key(attacker.member.tenant.id, uuid4()).text
+    keys = ("trk_", key[:-1], key[:-1] + "!", f"{key}{token}", key.upper(), stranger, unknown)
+    answers.extend(ask(app, (name, f"Bearer {one}")) for one in keys)
 
     assert {content_of(answer) for answer in answers} == {content_of(answers[0])}
     assert answers[0].status_code == 401
     assert answers[0].headers["WWW-Authenticate"] == 'Bearer realm="trially", error="invalid_token"'
 
 
-def test_every_route_needs_a_token(app: Flask) -> None:
+PUBLIC = {"branding.show_branding", "branding.show_logo"}
+"""They show what a web app needs before anybody has signed in."""
+
+
+def test_every_route_needs_a_token_unless_it_is_public(app: Flask) -> None:
     client = app.test_client()
 
     for rule in app.url_map.iter_rules():
-        if rule.rule.startswith("/api/"):
+        if rule.rule.startswith("/api/") and rule.endpoint not in PUBLIC:
             with app.test_request_context():
-                path = rule.build(dict.fromkeys(rule.arguments, str(uuid4())))[1]  # type: ignore[index]
+                values = {name: 1 if name == "version" else uuid4() for name in rule.arguments}
+                path = rule.build(values)[1]  # type: ignore[index]
             for method in (rule.methods or set()) - {"OPTIONS"}:
                 assert client.open(path, method=method).status_code == 401, rule
             # A browser's preflight has no token. Its response shows only the allowed methods.

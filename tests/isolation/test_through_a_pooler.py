@@ -22,7 +22,7 @@ from trially.config import ROOT, Settings
 from trially.database.connecting import connect
 from trially.database.session import db
 from trially.embedded_postgres.cluster import find_binaries
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.context import tenant_context
 from trially.tenancy.servers.connections import execute
 from trially.tenancy.servers.scram import scram_verifier

@@ -15,7 +15,7 @@ from trially.database.placement import (
     TenantSuspendedError,
     WrongTenantError,
 )
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 
 DIRECT = "direct"
 POOLER = "pooler"

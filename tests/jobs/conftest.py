@@ -9,7 +9,8 @@ from members import MakeTenant
 from sqlalchemy import text
 
 from trially.jobs.worker import Worker
-from trially.tenancy.catalog import Tenant, Tier
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.catalog_sessions import control_engine
 
 

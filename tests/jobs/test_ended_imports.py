@@ -13,7 +13,7 @@ from job_kinds import change_job, job_of
 from members import AsMember, MakeTenant, Member
 from sqlalchemy import func
 
-from trially.auth.permissions import Role
+from trially.auth.roles import Role
 from trially.database.placement import current_placement
 from trially.jobs import wakeups
 from trially.jobs.files import has_file
@@ -21,7 +21,7 @@ from trially.jobs.kinds import Turn
 from trially.jobs.worker import Worker
 from trially.recruiting.imports.uploads import jobs as import_jobs
 from trially.state import state_of
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.context import tenant_context
 
 RunJobs = Callable[[], int]

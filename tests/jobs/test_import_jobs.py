@@ -13,11 +13,11 @@ from members import AsMember, MakeTenant, Member
 from sqlalchemy import func
 from tenant_databases import ask_in
 
-from trially.auth.permissions import PhiLevel, Role
+from trially.auth.roles import PhiLevel, Role
 from trially.jobs import running, wakeups
 from trially.jobs.kinds import KINDS
 from trially.state import state_of
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 
 RunJobs = Callable[[], int]
 FAMILY = "Lindqvist-Unencrypted"

@@ -11,11 +11,11 @@ from job_kinds import job_of
 from members import AsMember, MakeTenant, Member
 from tenant_databases import TIERS, ask_in
 
-from trially.auth.permissions import Role
+from trially.auth.roles import Role
 from trially.jobs.files import DATA_KEY_MARK
 from trially.keys.providers import ProviderUnavailableError
 from trially.state import state_of
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.data_keys import destroy_data_keys, rotate_data_key
 from trially.tenancy.data_keys.model import TenantKey

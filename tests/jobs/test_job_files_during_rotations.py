@@ -12,7 +12,7 @@ from members import AsMember, MakeTenant, Member
 from tenant_databases import TIERS, ask_in
 
 from trially import create_app
-from trially.auth.permissions import Role
+from trially.auth.roles import Role
 from trially.config import Settings
 from trially.jobs.files import DATA_KEY_MARK
 from trially.state import state_of
@@ -56,12 +56,14 @@ def test_files_that_are_written_during_rotations_are_read_after_them(
     for thread in threads:
         thread.start()
     other_process = create_app(settings).test_cli_runner()
-    for _ in range(3):
-        done = other_process.invoke(args=["keys", "rotate-data", "--all", "--older-than", "0"])
-        assert done.exit_code == 0, done.output
-    is_over.set()
-    for thread in threads:
-        thread.join()
+    try:
+        for _ in range(3):
+            done = other_process.invoke(args=["keys", "rotate-data", "--all", "--older-than", "0"])
+            assert done.exit_code == 0, done.output
+    finally:
+        is_over.set()
+        for thread in threads:
+            thread.join()
 
     for member in members:
         assert {1} <= versions_of_files(app, member) <= {1, 2, 3, 4}

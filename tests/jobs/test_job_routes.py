@@ -11,10 +11,11 @@ from job_kinds import SITES, ask_for, change_job, effects_of, job_of
 from members import AsMember, MakeTenant, Member
 
 from trially.auth.members import identities
-from trially.auth.permissions import Role
+from trially.auth.roles import Role
 from trially.jobs.events import EVENT_STREAM
 from trially.state import state_of
-from trially.tenancy.catalog import Tenant, Tier
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import Tier
 
 RunJobs = Callable[[], int]
 

@@ -10,7 +10,7 @@ from members import AsMember, MakeTenant, Member
 from moves import during_a_move, moving_after_each_commit, switch, switch_to_copy
 from tenant_databases import ask_in
 
-from trially.auth.permissions import Role
+from trially.auth.roles import Role
 from trially.jobs import running
 from trially.jobs.attempts import Attempt, Heart
 from trially.jobs.claiming import claim
@@ -18,7 +18,8 @@ from trially.jobs.kinds import KINDS, Turn
 from trially.jobs.running import run_job
 from trially.jobs.worker import Worker
 from trially.recruiting.imports.writing import batches
-from trially.tenancy.catalog import Tenant, Tier
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.context import tenant_context
 
 RunJobs = Callable[[], int]

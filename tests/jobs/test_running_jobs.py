@@ -34,7 +34,8 @@ from trially.jobs.cancelling import cancel
 from trially.jobs.kinds import KINDS, Turn
 from trially.jobs.running import LOST, pause_after, run_job
 from trially.state import state_of
-from trially.tenancy.catalog import Tenant, Tier
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.catalog_sessions import control_engine
 from trially.tenancy.context import tenant_context
 

@@ -7,8 +7,9 @@ import pytest
 from flask import Flask
 from members import AsMember, MakeTenant, Member
 
-from trially.auth.permissions import Role
-from trially.tenancy.catalog import Tenant, Tier
+from trially.auth.roles import Role
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import Tier
 
 UPLOAD = b"""\
 {"resourceType": "Patient", "id": "p-1", "name": [{"family": "Imported"}]}

@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 from tenant_databases import as_tenant, ask_in
 
 from trially.auth.members.managing import change_member
-from trially.auth.permissions import Role
+from trially.auth.roles import Role
 from trially.database.session import db
 from trially.state import state_of
 from trially.tenancy.context import tenant_context

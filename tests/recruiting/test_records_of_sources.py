@@ -14,8 +14,8 @@ from members import AsMember, MakeTenant, Member
 
 from tests.recruiting.imports.importing import upload
 from tests.recruiting.imports.writing.test_record_keys import condition, patient
-from trially.auth.permissions import PhiLevel, Role
-from trially.tenancy.catalog import Tier
+from trially.auth.roles import PhiLevel, Role
+from trially.tenancy.catalog_choices import Tier
 
 Send = Callable[..., Any]
 

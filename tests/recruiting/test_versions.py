@@ -5,7 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from examples import CHANGED, create_all, new_word
+from examples import CHANGED, create_all, create_another, new_word
 from members import AsMember, MakePatient, Member
 from tenant_databases import ask_in
 
@@ -17,22 +17,36 @@ def patch(member: Member, path: str, body: Any, **headers: str) -> Any:
     return member.request("PATCH", path, json=body, headers=content_type | headers)
 
 
+@pytest.fixture(scope="module")
+def ids(shared_member: Member) -> dict[str, str]:
+    """One row of each resource. Each test changes one of its own."""
+    return create_all(shared_member)
+
+
+def paths_of_new(member: Member, ids: dict[str, str], name: str) -> tuple[str, str]:
+    """Create a row of a resource, and return the paths of its list and of the row."""
+    ids = create_another(member, ids, name)
+    listed = CHANGED[name].path.format(**ids)
+    return listed, f"{listed}/{ids[f'{name}_id']}"
+
+
 @pytest.mark.parametrize("name", sorted(CHANGED))
-def test_a_version_is_followed_through_its_changes(member: Member, name: str) -> None:
-    example, ids = CHANGED[name], create_all(member)
+def test_a_version_is_followed_through_its_changes(
+    shared_member: Member, ids: dict[str, str], name: str
+) -> None:
+    example, member = CHANGED[name], shared_member
+    listed, path = paths_of_new(member, ids, name)
     if example.body is None:
-        created = member.get(f"{example.path}/{ids[f'{name}_id']}")
+        created = member.get(path)
     else:
-        created = member.post(example.path, json=example.body(ids, new_word()))
-    path = f"{example.path}/{created.json['id']}"
+        created = member.post(listed, json=example.body(ids, new_word()))
+        path = f"{listed}/{created.json['id']}"
     etag = created.headers["ETag"]
 
     assert etag.startswith('"')
     assert "version" not in created.json
     assert created.json["etag"] == member.get(path).json["etag"] == etag
-    [row] = [
-        row for row in member.get(example.path).json["data"] if row["id"] == created.json["id"]
-    ]
+    [row] = [row for row in member.get(listed).json["data"] if row["id"] == created.json["id"]]
     assert row["etag"] == etag
     assert member.get(path).headers["ETag"] == etag
     same = member.get(path, headers={"If-None-Match": f'"x", {etag}'})
@@ -51,9 +65,11 @@ def test_a_version_is_followed_through_its_changes(member: Member, name: str) ->
 
 
 @pytest.mark.parametrize("name", sorted(CHANGED))
-def test_what_matches_nothing_changes_nothing(shared_member: Member, name: str) -> None:
+def test_what_matches_nothing_changes_nothing(
+    shared_member: Member, ids: dict[str, str], name: str
+) -> None:
     example = CHANGED[name]
-    path = f"{example.path}/{create_all(shared_member)[f'{name}_id']}"
+    _, path = paths_of_new(shared_member, ids, name)
     etag = shared_member.get(path).headers["ETag"]
 
     for wrong in (f"W/{etag}", '""', '"x"', '"-1"', '"9999999999999999999999"', ""):
@@ -114,12 +130,13 @@ def test_masked_patients_have_tags_of_their_own(
 @pytest.mark.parametrize("name", sorted(CHANGED))
 @pytest.mark.parametrize("level", ["full", "limited"])
 def test_a_row_of_a_list_can_be_changed_without_reading_it(
-    member: Member, as_member: AsMember, name: str, level: str
+    shared_member: Member, ids: dict[str, str], as_member: AsMember, name: str, level: str
 ) -> None:
-    example, ids = CHANGED[name], create_all(member)
-    asking = as_member(member.tenant, phi_level=level)
-    [row] = [row for row in asking.get(example.path).json["data"] if row["id"] == ids[f"{name}_id"]]
-    path = f"{example.path}/{row['id']}"
+    example = CHANGED[name]
+    asking = as_member(shared_member.tenant, phi_level=level)
+    listed, path = paths_of_new(shared_member, ids, name)
+    row_id = asking.get(path).json["id"]
+    [row] = [row for row in asking.get(listed).json["data"] if row["id"] == row_id]
 
     changed = patch(asking, path, example.change, If_Match=row["etag"])
 

@@ -8,8 +8,9 @@ from prometheus_client import REGISTRY
 from sqlalchemy import text
 from tenant_databases import ask
 
-from trially.database.session import db, engine_registry
-from trially.tenancy.catalog import Tier
+from trially.database.engines import engine_registry
+from trially.database.session import db
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.servers.access import server_access
 from trially.tenancy.tiers.roles import create_login_role
 

@@ -10,20 +10,14 @@ import pytest
 from cycle_views import sites
 from flask import Flask
 from members import AsMember, MakeTenant, Member
-from moves import (
-    count_waiting,
-    during_a_move,
-    locked_out,
-    switch,
-    switch_to_copy,
-    wait_for_waiting,
-)
+from moves import count_waiting, during_a_move, locked_out, switch, switch_to_copy, wait_for_waiting
 from tenant_databases import ask_in
 from werkzeug.test import TestResponse
 
 from trially.request_cycle.retrying import prepare_retry
 from trially.state import state_of
-from trially.tenancy.catalog import Tenant, Tier
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import Tier
 
 Switch = Callable[[Flask, Tenant], object]
 

@@ -15,7 +15,7 @@ from trially.auth.permissions import public
 from trially.database.rows import insert_item
 from trially.database.session import db
 from trially.recruiting.sites.model import Site
-from trially.state import request_state
+from trially.request_state import request_state
 
 
 def test_a_success_is_committed(member: Member, answer_me_with: ReplaceView) -> None:

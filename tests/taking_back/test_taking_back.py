@@ -11,12 +11,12 @@ import pytest
 from flask import Flask
 from members import Member
 
-from trially.auth.permissions import PhiLevel, Role
+from trially.auth.roles import PhiLevel, Role
 from trially.auth.support import entering, grants
 from trially.state import state_of
 from trially.tenancy.archives.backups import BackupOptions, back_up
 from trially.tenancy.archives.restoring import RestoreOptions, restore_as, verify_before
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.operators.persons import Person
 
 Run = Callable[..., Any]

@@ -7,7 +7,7 @@ from fleets import fleet
 from members import AsMember, MakePatient, MakeTenant, Member
 from operator_records import Records, records
 
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 
 __all__ = ["Records", "fleet", "records"]
 

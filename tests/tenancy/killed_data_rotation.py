@@ -4,24 +4,17 @@ Run as a program; each line of input is a moment of the rotation of one tenant's
 when the provider has wrapped the new version, `inserted`, before that is committed, or `committed`.
 """
 
-import os
-import signal
-import sys
 from typing import Any
 
+from flask import Flask
+from killed_children import die, kill_children
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from trially import create_app
-from trially.config import read_settings
 from trially.keys.data_keys import DataKey
 from trially.keys.providers import WrappedKey
 from trially.tenancy.data_keys.masters import Masters
 from trially.tenancy.data_keys.model import TenantKey
-
-
-def die(*_arguments: Any) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def end_at(moment: str) -> None:
@@ -63,18 +56,10 @@ def _when_inserting(act: Any) -> Any:
     return listen
 
 
-def main() -> None:
-    for moment in sys.stdin.read().split():
-        child = os.fork()
-        if child == 0:
-            end_at(moment)
-            app = create_app(read_settings())
-            app.test_cli_runner().invoke(args=["keys", "rotate-data", "--all"])
-            os._exit(0)
-        _, status = os.waitpid(child, 0)
-        if not os.WIFSIGNALED(status) or os.WTERMSIG(status) != signal.SIGKILL:
-            sys.exit(f"{moment} did not kill its process.")
+def run(app: Flask, moment: str) -> None:
+    end_at(moment)
+    app.test_cli_runner().invoke(args=["keys", "rotate-data", "--all"])
 
 
 if __name__ == "__main__":
-    main()
+    kill_children(run)

@@ -4,31 +4,16 @@ Run as a program with a slug and a moment per line of input; it prints nothing. 
 `<step>:done` (its effect is there, its record is not) or `<step>:recorded`.
 """
 
-import os
-import signal
-import sys
 from dataclasses import replace
 
-from trially import create_app
-from trially.config import read_settings
+from killed_children import after, die, kill_children
+
 from trially.tenancy.lifecycle import operations, provisioning
 from trially.tenancy.lifecycle.operations import Step
 
 
-def die(*_arguments, **_options):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
 def fail(*_arguments):
     raise RuntimeError("This step fails.")
-
-
-def after(do):
-    def do_and_die(*arguments):
-        do(*arguments)
-        die()
-
-    return do_and_die
 
 
 def after_last(do_step):
@@ -59,19 +44,10 @@ def prepare(moment):
     operations.KINDS["provision"] = replace(provisioning.PROVISION, steps=tuple(steps), undo=undo)
 
 
-def main():
-    for line in sys.stdin.read().splitlines():
-        slug, moment = line.split()
-        child = os.fork()
-        if child == 0:
-            prepare(moment)
-            with create_app(read_settings()).app_context():
-                provisioning.create_tenant(slug, "Killed", parameters={"owner": "who|1"})
-            os._exit(0)
-        _, status = os.waitpid(child, 0)
-        if not os.WIFSIGNALED(status) or os.WTERMSIG(status) != signal.SIGKILL:
-            sys.exit(f"{moment} did not kill its process.")
+def run(slug, moment):
+    prepare(moment)
+    provisioning.create_tenant(slug, "Killed", parameters={"owner": "who|1"})
 
 
 if __name__ == "__main__":
-    main()
+    kill_children(lambda _, line: run(*line.split()))

@@ -11,7 +11,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 from tenant_databases import ask
 
-from trially.tenancy.catalog import PlacementRecord, Tier
+from trially.tenancy.catalog import PlacementRecord
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.lifecycle.moving.guards import CLOSED, read_epoch
 from trially.tenancy.lifecycle.moving.moves import MoveOptions

@@ -13,7 +13,8 @@ from tenant_databases import TIERS
 
 from trially.keys.providers import KeyContext, WrappedKey, WrongContextError
 from trially.state import state_of
-from trially.tenancy.catalog import Tenant, Tier
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.catalog_sessions import catalog_transaction, reader_engine
 from trially.tenancy.data_keys import (
     DestroyedKeyError,

@@ -6,7 +6,8 @@ from sqlalchemy.engine import Engine
 
 from trially.auth.revocation import revoke_tokens
 from trially.state import state_of
-from trially.tenancy.catalog import Tenant, TenantStatus
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import TenantStatus
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.directory import Directory, UnknownTenantError
 from trially.tenancy.lifecycle.status import rename_tenant, suspend_tenant

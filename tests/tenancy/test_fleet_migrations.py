@@ -9,7 +9,7 @@ from trially.database.rows import insert_item
 from trially.database.session import db, transaction
 from trially.recruiting.sites.model import Site
 from trially.state import state_of
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.context import tenant_context
 from trially.tenancy.lifecycle.provisioning import create_tenant
 from trially.tenancy.schema.protection import create_policy_sql

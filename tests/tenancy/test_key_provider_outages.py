@@ -23,7 +23,8 @@ from trially.keys.providers import (
     WrappedKey,
 )
 from trially.state import app_state, state_of
-from trially.tenancy.catalog import Tenant, Tier
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.data_keys import (
     DestroyedKeyError,

@@ -4,7 +4,8 @@ import pytest
 from tenant_databases import ask
 
 from trially.state import state_of
-from trially.tenancy.catalog import Tenant, TenantStatus
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import TenantStatus
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.directory import UnknownTenantError, directory
 from trially.tenancy.lifecycle.provisioning import TenantExistsError, create_tenant

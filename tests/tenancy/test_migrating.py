@@ -11,7 +11,7 @@ from psycopg2 import sql
 from sqlalchemy import text
 from tenant_databases import TABLES, access_of, as_tenant, ask, ask_in
 
-from trially.auth.permissions import DEFAULT_PHI_LEVELS, Role
+from trially.auth.roles import DEFAULT_PHI_LEVELS, Role
 from trially.config import ROOT
 from trially.database.model import CatalogModel, TenantModel
 from trially.recruiting.imports.run_counts import COUNTED
@@ -28,6 +28,7 @@ from trially.tenancy.schema.lineages import (
 from trially.tenancy.schema.templates import TENANT_SCHEMA, scratch_database
 from trially.tenancy.servers.connections import execute
 
+FUNCTIONS = "SELECT oid::regprocedure FROM pg_proc WHERE pronamespace = 'tenant'::regnamespace"
 LINEAGES = {"catalog": CATALOG_LINEAGE, "tenant": TENANT_LINEAGE}
 MODELS = {"catalog": CatalogModel, "tenant": TenantModel}
 
@@ -208,8 +209,9 @@ def test_a_migrated_tenant_equals_a_new_one(own_app, run_flask):
             execute(
                 raw, sql.SQL("DROP TABLE IF EXISTS tenant.{} CASCADE").format(sql.Identifier(table))
             )
-        execute(raw, "DROP TABLE tenant.alembic_version; DROP FUNCTION tenant.grow_version()")
-        execute(raw, "DROP FUNCTION tenant.refuse_change()")
+        execute(raw, "DROP TABLE tenant.alembic_version")
+        for (function,) in execute(raw, FUNCTIONS):
+            execute(raw, f"DROP FUNCTION {function}")
         execute(raw, "DROP FUNCTION trially.analyze_tables()")
     assert describe(own_app, migrated) != describe(own_app, fresh)
 

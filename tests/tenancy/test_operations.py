@@ -9,7 +9,8 @@ import pytest
 from tenant_databases import ask
 
 from trially.config import ROOT
-from trially.tenancy.catalog import Operation, OperationState
+from trially.tenancy.catalog import Operation
+from trially.tenancy.catalog_choices import OperationState
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.lifecycle import operations, provisioning
 from trially.tenancy.lifecycle.operations import (

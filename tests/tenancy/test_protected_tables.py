@@ -41,7 +41,7 @@ UNPROTECTED = [
     ("ALTER TABLE site DISABLE TRIGGER grow_version", NO_TRIGGER),
     ("CREATE TABLE note (id uuid)", "The table tenant.note has no column tenant_id."),
     ("CREATE TABLE note (tenant_id uuid)", "The table tenant.note has no policy tenant_rows."),
-    ("ALTER TABLE member ADD version bigint", "The table tenant.member has no trigger"),
+    ("ALTER TABLE member_site ADD version bigint", "The table tenant.member_site has no trigger"),
 ]
 
 

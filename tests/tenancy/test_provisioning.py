@@ -9,8 +9,9 @@ from psycopg2 import errors
 from sqlalchemy import Engine, event
 from tenant_databases import TIERS, ask
 
-from trially.auth.permissions import Role
-from trially.tenancy.catalog import Operation, OperationState, TenantStatus, Tier
+from trially.auth.roles import Role
+from trially.tenancy.catalog import Operation
+from trially.tenancy.catalog_choices import OperationState, TenantStatus, Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.directory import UnknownTenantError, directory
 from trially.tenancy.lifecycle import operations, provisioning

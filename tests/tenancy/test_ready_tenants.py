@@ -19,7 +19,8 @@ from trially.doctor.findings import Level
 from trially.doctor.fleet import read_fleet
 from trially.errors import OperatorError
 from trially.state import state_of
-from trially.tenancy.catalog import PlacementRecord, Tenant, TenantStatus, Tier
+from trially.tenancy.catalog import PlacementRecord, Tenant
+from trially.tenancy.catalog_choices import TenantStatus, Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.context import tenant_context
 from trially.tenancy.directory import UnknownTenantError, directory

@@ -14,7 +14,8 @@ from sqlalchemy import select, update
 
 from trially.config import Settings
 from trially.state import state_of
-from trially.tenancy.catalog import Tenant, Tier
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.data_keys import data_key_of_version
 from trially.tenancy.data_keys.model import TenantKey

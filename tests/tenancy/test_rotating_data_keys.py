@@ -19,7 +19,8 @@ from trially import create_app
 from trially.config import Settings
 from trially.keys.providers import MasterKeyLostError
 from trially.state import state_of
-from trially.tenancy.catalog import Tenant, Tier
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.data_keys import data_key, data_key_of_version, destroy_data_keys
 from trially.tenancy.data_keys.model import TenantKey

@@ -10,8 +10,9 @@ from members import MakeTenant
 from operator_records import Records
 from tenant_commands_environment import environment_of
 
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.lifecycle import tenant_processes
+from trially.tenancy.lifecycle.plans.managing import PlanChange, create_plan
 
 Run = Callable[..., Any]
 CALLED = "called_for_tenants"
@@ -22,7 +23,9 @@ ALL = ("--plan", "run-tests")
 
 
 @pytest.fixture(scope="module")
-def tenants(make_tenant: MakeTenant) -> None:
+def tenants(app: Flask, make_tenant: MakeTenant) -> None:
+    with app.app_context():
+        create_plan("run-tests", PlanChange())
     for slug in ("run-one", "run-two"):
         make_tenant(Tier.POOLED_ROWS, slug=slug, plan="run-tests")
 
@@ -56,7 +59,7 @@ def test_each_tenant_has_its_own_result(run: Run, records: Records) -> None:
 
 
 def test_a_tenant_that_hangs_is_ended_and_stops_no_other(run: Run) -> None:
-    slow = ("--timeout", "6s", "--workers", "2", "--json", "--", f"{CALLED}:hang_for", "run-two")
+    slow = ("--timeout", "15s", "--workers", "2", "--json", "--", f"{CALLED}:hang_for", "run-two")
     ended = run(*ALL, *slow)
 
     assert ended.exit_code == 1

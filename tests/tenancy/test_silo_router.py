@@ -28,7 +28,7 @@ from silo_installations import (
     words_of,
 )
 
-from trially.auth.permissions import Role
+from trially.auth.roles import Role
 from trially.config import Settings
 from trially.dev_issuer import KEY_FILE, PATH, DevIssuer
 from trially.embedded_postgres.sharing import stop_using

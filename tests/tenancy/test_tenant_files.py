@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.lifecycle import creating_many, provisioning
 from trially.tenancy.lifecycle.listing import list_tenants
 from trially.tenancy.lifecycle.provisioning import create_tenant

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from trially.config import Settings
 from trially.database.session import db
 from trially.state import state_of
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.context import tenant_context
 from trially.tenancy.lifecycle.activity import Sample
 from trially.tenancy.lifecycle.served_metrics import ServedMetrics, parse_metrics

@@ -11,7 +11,7 @@ from tenant_databases import ask
 
 from trially import create_app
 from trially.auth.members.managing import add_member
-from trially.auth.permissions import Role
+from trially.auth.roles import Role
 from trially.config import ROOT
 from trially.state import state_of
 from trially.tenancy.catalog_sessions import control_engine

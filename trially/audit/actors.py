@@ -7,7 +7,7 @@ from uuid import UUID
 import click
 
 from trially.audit.forms import Action, Form, Purpose
-from trially.state import request_state
+from trially.request_state import request_state
 from trially.tenancy.operators.persons import current_person
 
 
@@ -17,6 +17,9 @@ class Actor:
 
     form: Form
     member_id: UUID | None = None
+    api_key_id: UUID | None = None
+    """The API key with which a program acts for the member."""
+
     operator: str | None = None
     request_id: str | None = None
     record_id: UUID | None = None

@@ -133,6 +133,7 @@ def _record(raw: connection, record: PlacementRecord, years: Sequence[int]) -> N
     tenant_id = str(record.tenant_id)
     _enter(raw, record)
     execute(raw, "SELECT set_config('trially.tenant_id', %s, true)", tenant_id)
+    _refuse_longer_retention(raw, record, max(years))
     end = first_id(dt.datetime(max(years) + 1, 1, 1, tzinfo=dt.UTC))
     with raw.cursor() as cursor:
         cursor.execute(_UNSEALED, {"tenant_id": tenant_id, "end": str(end)})
@@ -143,6 +144,25 @@ def _record(raw: connection, record: PlacementRecord, years: Sequence[int]) -> N
                 f" `flask audit seal {record.tenant.slug}` first."
             )
         cursor.execute(_RECORD, _values(record, years))
+
+
+def _refuse_longer_retention(raw: connection, record: PlacementRecord, last: int) -> None:
+    """Raise `PruningRefusedError` if a tenant's own settings keep the records of a year longer."""
+    if execute(raw, "SELECT to_regclass('tenant_setting')") == [(None,)]:
+        return  # The tenant is not migrated yet.
+    rows = execute(
+        raw,
+        "SELECT audit_retention_years FROM tenant_setting"
+        " WHERE tenant_id = %s AND audit_retention_years IS NOT NULL",
+        str(record.tenant_id),
+    )
+    for (years,) in rows:
+        latest = dt.datetime.now(dt.UTC).year - years
+        if last >= latest:
+            raise PruningRefusedError(
+                f"The settings of the tenant {record.tenant.slug} keep audit records for {years}"
+                f" full years. Use --before {latest} or an earlier year."
+            )
 
 
 def _enter(raw: connection, record: PlacementRecord) -> None:

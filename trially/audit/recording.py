@@ -28,7 +28,8 @@ from trially.database.changes import AUDIT_KEY, AUDIT_NUMBER, PATIENT_TABLE
 from trially.database.model import TenantModel
 from trially.database.placement import Placement, current_placement
 from trially.database.session import db
-from trially.state import app_state, request_state, state_of
+from trially.request_state import request_state
+from trially.state import app_state, state_of
 
 NEED_NOT_WAIT = "SET LOCAL synchronous_commit TO off;"
 _MOST_KNOWN_FORMS = 100_000
@@ -63,6 +64,8 @@ def compose_record(notes: AuditNotes) -> str:
 def _record_sql(notes: AuditNotes, actor: Actor, placement: Placement) -> str:
     numbers, missing = _find_numbers(notes)
     details = dict(notes.details)
+    if actor.api_key_id is not None:
+        details["api_key"] = actor.api_key_id
     if notes.changes:
         details["changes"] = describe_changes(notes)
     if notes.written:

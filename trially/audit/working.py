@@ -13,7 +13,7 @@ from trially.audit.forms import Action
 from trially.audit.recording import note_patients
 from trially.database.session import transaction
 from trially.database.statements import UnauditedReadError
-from trially.state import request_state
+from trially.request_state import request_state
 
 
 @dataclass

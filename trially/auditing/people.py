@@ -11,7 +11,7 @@ from sqlalchemy.types import BigInteger
 from trially.database.rows import of_current_tenant, table_of
 from trially.database.session import db
 from trially.recruiting.patients.model import Patient
-from trially.state import request_state
+from trially.request_state import request_state
 
 patient = table_of(Patient).c
 

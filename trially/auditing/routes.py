@@ -22,7 +22,8 @@ from trially.auditing.schema import (
     PeriodQuerySchema,
 )
 from trially.auth.identity import current_identity
-from trially.auth.permissions import Permission, PhiLevel, requires
+from trially.auth.permissions import Permission, requires
+from trially.auth.roles import PhiLevel
 from trially.database.rows import Item
 from trially.http.contract import (
     JSON_TYPE,

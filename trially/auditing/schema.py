@@ -4,7 +4,7 @@ from marshmallow import Schema, fields, validate
 
 from trially.audit.forms import Action, Purpose
 from trially.audit.model import AuditForm, AuditRecord
-from trially.auth.permissions import PhiLevel, Role
+from trially.auth.roles import PhiLevel, Role
 from trially.database.rows import table_of
 from trially.http.disclosures import IN_PATH
 from trially.http.fields import EXAMPLE, Choice, Moment, PageQuerySchema

@@ -6,8 +6,8 @@ import click
 
 from trially.auth import connections as auth_connections
 from trially.auth.members.developers import add_developer
-from trially.auth.permissions import Role
 from trially.auth.revocation import revoke_tokens
+from trially.auth.roles import Role
 from trially.errors import OperatorError
 from trially.state import app_state
 from trially.tenancy.catalog_commands import catalog_command

@@ -1,8 +1,7 @@
-"""Roles, permissions and PHI levels, and the decorators that set what a view requires."""
+"""Permissions, and the decorators that set what a view requires."""
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from functools import cache
 from typing import Any, TypeVar
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -17,8 +16,23 @@ class Permission(StrEnum):
     ALERTS_ACKNOWLEDGE = "alerts:acknowledge"
     """Acknowledge alerts."""
 
+    API_KEYS_READ = "api_keys:read"
+    """Read which API keys the tenant has, but no key."""
+
+    API_KEYS_WRITE = "api_keys:write"
+    """Create API keys that act for the caller, and revoke those of all members."""
+
     AUDIT_READ = "audit:read"
     """Read the audit log, its alerts, and who saw a patient."""
+
+    COUNTS_SHARE = "counts:share"
+    """Share counts of the tenant with organisations, and end that."""
+
+    CUSTOM_FIELDS_READ = "custom_fields:read"
+    """Read which custom fields the tenant has defined, but no values."""
+
+    CUSTOM_FIELDS_WRITE = "custom_fields:write"
+    """Define, change, archive and delete custom fields."""
 
     EXPORTS_WRITE = "exports:write"
     """Export all that the tenant stores, and download exports."""
@@ -44,8 +58,23 @@ class Permission(StrEnum):
     ME_READ = "me:read"
     """Read the caller's own membership and permissions."""
 
+    MATCHES_COUNT = "matches:count"
+    """Count whom the criteria of studies select, and preview changed criteria."""
+
+    MATCHES_DECIDE = "matches:decide"
+    """Include and exclude patients of a study by hand."""
+
+    MATCHES_READ = "matches:read"
+    """Read which patients match studies, and why."""
+
+    MATCHES_RUN = "matches:run"
+    """Compute the matches of a study."""
+
     MEMBERS_READ = "members:read"
-    """Read the tenant's members, with their roles and PHI levels."""
+    """Read the tenant's members and invitations, with their roles and PHI levels."""
+
+    MEMBERS_WRITE = "members:write"
+    """Invite, change and remove members. A member grants only what the member has."""
 
     PATIENTS_COUNT = "patients:count"
     """Read the number of patients, but no patient."""
@@ -65,6 +94,12 @@ class Permission(StrEnum):
     PATIENTS_WRITE = "patients:write"
     """Create and change patients."""
 
+    SETTINGS_READ = "settings:read"
+    """Read the tenant's settings and its branding."""
+
+    SETTINGS_WRITE = "settings:write"
+    """Change the tenant's settings, its branding and its domain."""
+
     SITES_READ = "sites:read"
     """Read sites."""
 
@@ -77,158 +112,32 @@ class Permission(StrEnum):
     SOURCES_WRITE = "sources:write"
     """Create sources, and change how their records are read."""
 
+    STUDIES_APPROVE = "studies:approve"
+    """Activate versions of protocols."""
+
     STUDIES_READ = "studies:read"
-    """Read studies."""
+    """Read studies, with their sites, teams, documents and versions of protocols."""
 
     STUDIES_WRITE = "studies:write"
-    """Create and change studies."""
+    """Import, create and change studies, with their sites, teams, documents and criteria."""
 
     SUPPORT_READ = "support:read"
     """Read which operators may enter the tenant, or could, and why."""
 
+    USAGE_READ = "usage:read"
+    """Read what is counted for the tenant's bill."""
 
-class Role(StrEnum):
-    """The role of a member in their tenant."""
+    VALUE_SETS_READ = "value_sets:read"
+    """Read value sets and their codes, and search the loaded terminologies."""
 
-    OWNER = "owner"
-    ADMIN = "admin"
-    COORDINATOR = "coordinator"
-    RECRUITER = "recruiter"
-    VIEWER = "viewer"
-    AUDITOR = "auditor"
+    VALUE_SETS_WRITE = "value_sets:write"
+    """Create and change value sets."""
 
+    WEBHOOKS_READ = "webhooks:read"
+    """Read which webhooks are sent, and what became of each."""
 
-class PhiLevel(StrEnum):
-    """How much of patients' data a member sees."""
-
-    FULL = "full"
-    """All data."""
-
-    LIMITED = "limited"
-    """Data that do not identify a patient. Each field declares how it is masked."""
-
-    NONE = "none"
-    """Only the number of patients."""
-
-
-DEFAULT_PHI_LEVELS: Mapping[Role, PhiLevel] = {
-    Role.OWNER: PhiLevel.FULL,
-    Role.ADMIN: PhiLevel.FULL,
-    Role.COORDINATOR: PhiLevel.FULL,
-    Role.RECRUITER: PhiLevel.FULL,
-    Role.VIEWER: PhiLevel.LIMITED,
-    Role.AUDITOR: PhiLevel.NONE,
-}
-
-_READ = frozenset(
-    {
-        Permission.ME_READ,
-        Permission.IMPORTS_READ,
-        Permission.JOBS_READ,
-        Permission.PATIENTS_COUNT,
-        Permission.PATIENTS_READ,
-        Permission.SITES_READ,
-        Permission.SOURCES_READ,
-        Permission.STUDIES_READ,
-    }
-)
-
-ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
-    Role.OWNER: frozenset(Permission),
-    # An admin could otherwise silence the alerts about the admin's own requests.
-    Role.ADMIN: frozenset(Permission) - {Permission.ALERT_RULES_WRITE},
-    Role.COORDINATOR: _READ
-    | {
-        Permission.IMPORTS_WRITE,
-        Permission.JOBS_WRITE,
-        Permission.PATIENTS_WRITE,
-        Permission.SITES_WRITE,
-        Permission.STUDIES_WRITE,
-    },
-    Role.RECRUITER: _READ | {Permission.PATIENTS_WRITE},
-    Role.VIEWER: _READ,
-    Role.AUDITOR: frozenset(
-        {
-            Permission.ALERTS_ACKNOWLEDGE,
-            Permission.AUDIT_READ,
-            Permission.ME_READ,
-            Permission.IMPORTS_READ,
-            Permission.JOBS_READ,
-            Permission.MEMBERS_READ,
-            Permission.PATIENTS_COUNT,
-            Permission.SITES_READ,
-            Permission.SOURCES_READ,
-            Permission.STUDIES_READ,
-            Permission.SUPPORT_READ,
-        }
-    ),
-}
-
-SHOWS_NO_PATIENT = frozenset(
-    {
-        Permission.ALERT_RULES_WRITE,
-        Permission.ALERTS_ACKNOWLEDGE,
-        Permission.AUDIT_READ,
-        Permission.IMPORTS_DELETE,
-        Permission.IMPORTS_READ,
-        Permission.IMPORTS_WRITE,
-        Permission.JOBS_MANAGE,
-        Permission.JOBS_READ,
-        Permission.JOBS_WRITE,
-        Permission.ME_READ,
-        Permission.MEMBERS_READ,
-        Permission.PATIENTS_COUNT,
-        Permission.SITES_READ,
-        Permission.SITES_WRITE,
-        Permission.SOURCES_READ,
-        Permission.SOURCES_WRITE,
-        Permission.STUDIES_READ,
-        Permission.STUDIES_WRITE,
-        Permission.SUPPORT_READ,
-    }
-)
-"""The permissions that a member of the PHI level `none` keeps.
-
-The audit log names patients by their ids only. Routes behind all other permissions return single
-patients. Each field of their responses declares
-how it is masked at the level `limited`.
-"""
-
-SPANS_ALL_SITES = frozenset(
-    {
-        Permission.ALERT_RULES_WRITE,
-        Permission.ALERTS_ACKNOWLEDGE,
-        Permission.AUDIT_READ,
-        Permission.EXPORTS_WRITE,
-        Permission.IMPORTS_DELETE,
-        Permission.IMPORTS_READ,
-        Permission.IMPORTS_WRITE,
-        Permission.JOBS_MANAGE,
-        Permission.SOURCES_READ,
-        Permission.SOURCES_WRITE,
-    }
-)
-"""The permissions that a member restricted to some sites loses.
-
-Imports, their sources and the audit log affect all sites. So do other members' jobs.
-"""
-
-
-NEEDS_FULL = frozenset({Permission.EXPORTS_WRITE, Permission.PATIENTS_EXPORT})
-"""The permissions that only members of the PHI level `full` have: an archive is not masked."""
-
-
-@cache
-def permissions_of(role: Role, level: PhiLevel, *, has_all_sites: bool) -> frozenset[Permission]:
-    """Return a member's permissions: those of the role, less what PHI level and sites exclude."""
-    permissions = ROLE_PERMISSIONS[role]
-    if level is PhiLevel.NONE:
-        permissions &= SHOWS_NO_PATIENT
-    if level is not PhiLevel.FULL:
-        permissions -= NEEDS_FULL
-    if not has_all_sites:
-        permissions -= SPANS_ALL_SITES
-    return permissions
+    WEBHOOKS_WRITE = "webhooks:write"
+    """Create, change, test and replay webhooks, and rotate their secrets."""
 
 
 class UnguardedViewError(RuntimeError):

@@ -6,17 +6,21 @@ from collections.abc import Callable, Mapping, Sequence
 from flask import current_app
 
 from trially.auth.token_errors import HINTS, REASONS, UnverifiableTokenError
+from trially.auth.tokens import TokenVerifier
 from trially.config import current_settings
 from trially.http.codes import Code
 from trially.http.problems import Forbidden, Problem, ServiceUnavailable, Unauthorized
 from trially.http.retry_after import retry_after
 from trially.observability.metrics import OTHER, tokens_refused_total
-from trially.state import app_state, request_state
+from trially.request_state import request_state
+from trially.state import app_state
 from trially.tenancy.catalog_reader import catalog_reader
 
-_ACCEPTED: Mapping[str, Callable[[], Sequence[str]]] = {
-    "unknown_issuer": lambda: app_state().token_verifier.issuers(),
-    "wrong_audience": lambda: app_state().token_verifier.audiences(),
+REALM = "trially"
+
+_ACCEPTED: Mapping[str, Callable[[TokenVerifier], Sequence[str]]] = {
+    "unknown_issuer": TokenVerifier.issuers,
+    "wrong_audience": TokenVerifier.audiences,
 }
 """The values that this back end accepts, for the reasons where another value was sent."""
 
@@ -28,25 +32,47 @@ _NO_ACCESS_HINT = (
 """One sentence for all of these reasons: an answer does not reveal which tenants exist."""
 
 
-def missing_token(reason: str) -> Unauthorized:
+def missing_token(reason: str, realm: str = REALM) -> Unauthorized:
     """Return the 401 for a request without a bearer token."""
     return Unauthorized(
         "The request has no bearer token.",
         code=Code.MISSING_TOKEN,
-        headers={"WWW-Authenticate": 'Bearer realm="trially"'},
+        headers={"WWW-Authenticate": f'Bearer realm="{realm}"'},
         extensions=_record_token(reason),
     )
 
 
-def invalid_token(reason: str) -> Unauthorized:
-    """Return the one 401 for every invalid token."""
-    extensions = _record_token(reason)
+def invalid_token(
+    reason: str, realm: str = REALM, verifier: TokenVerifier | None = None
+) -> Unauthorized:
+    """Return the one 401 for every invalid token. `verifier` is the one that has rejected it."""
+    extensions = _record_token(reason, verifier)
     current_app.logger.info("A token was rejected: %s.", reason)
     return Unauthorized(
         "The token is invalid.",
         code=Code.INVALID_TOKEN,
-        headers={"WWW-Authenticate": 'Bearer realm="trially", error="invalid_token"'},
+        headers={"WWW-Authenticate": f'Bearer realm="{realm}", error="invalid_token"'},
         extensions=extensions,
+    )
+
+
+def unknown_key(reason: str) -> Unauthorized:
+    """Return the 401 for an API key that no tenant has, or that has expired.
+
+    It takes a fixed time, as a stranger's 403, and is not recorded in any tenant's audit log:
+    anonymous callers could otherwise fill it.
+    """
+    request_state().is_stranger, request_state().actor = True, None
+    return invalid_token(reason)
+
+
+def too_many_unknown_keys() -> ServiceUnavailable:
+    """Return the 503 for an API key that cannot be looked up now, because others were unknown."""
+    request_state().actor = None
+    return ServiceUnavailable(
+        "Too many unknown API keys were sent to this server process.",
+        code=Code.TOO_MANY_UNKNOWN_KEYS,
+        headers=retry_after(Code.TOO_MANY_UNKNOWN_KEYS),
     )
 
 
@@ -99,12 +125,13 @@ def control_plane_unavailable() -> ServiceUnavailable:
     )
 
 
-def _record_token(reason: str) -> Mapping[str, str]:
+def _record_token(reason: str, verifier: TokenVerifier | None = None) -> Mapping[str, str]:
     """Tell operators why a token is refused, and return what the answer in development says."""
     tokens_refused_total.labels(reason if reason in REASONS else OTHER).inc()
     request_state().refusal = reason
     if not current_settings().development:
         return {}
-    accepted = _ACCEPTED[reason]() if reason in _ACCEPTED else ()
+    asked = verifier or app_state().token_verifier
+    accepted = _ACCEPTED[reason](asked) if reason in _ACCEPTED else ()
     sentences = [HINTS[reason], *([f"Accepted: {', '.join(accepted)}."] if accepted else [])]
     return {"reason": reason, "hint": " ".join(sentences)}

@@ -9,7 +9,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from trially.cache.ttl_cache import Key, TTLCache
-from trially.tenancy.catalog import MembershipIndex, TenantConnection
+from trially.tenancy.catalog import InvitationIndex, MembershipIndex, TenantConnection
 from trially.tenancy.catalog_reader import CatalogUnavailableError, catalog_reader
 from trially.tenancy.catalog_sessions import reader_engine
 from trially.tenancy.operators.model import support_access
@@ -126,10 +126,19 @@ class SupportResolver:
 
 def is_indexed(issuer: str, subject: str, tenant_id: UUID) -> bool:
     """Return whether the catalog's index names a member of a tenant; False without an answer."""
-    statement = select(MembershipIndex.tenant_id).where(
-        MembershipIndex.issuer == issuer,
-        MembershipIndex.subject == subject,
-        MembershipIndex.tenant_id == tenant_id,
+    return _is_in(MembershipIndex, issuer, subject, tenant_id)
+
+
+def is_invited(issuer: str, subject: str, tenant_id: UUID) -> bool:
+    """Return whether the catalog says that a tenant has invited somebody."""
+    return _is_in(InvitationIndex, issuer, subject, tenant_id)
+
+
+def _is_in(
+    index: type[MembershipIndex | InvitationIndex], issuer: str, subject: str, tenant_id: UUID
+) -> bool:
+    statement = select(index.tenant_id).where(
+        index.issuer == issuer, index.subject == subject, index.tenant_id == tenant_id
     )
     try:
         return bool(catalog_reader().ask(lambda: _query(statement)))

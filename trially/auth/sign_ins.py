@@ -16,6 +16,7 @@ from sqlalchemy import insert
 from trially.auth.members.identities import Identity
 from trially.auth.tokens import Claims
 from trially.cache.ttl_cache import TTLCache
+from trially.keys.api_keys import PresentedKey
 from trially.state import app_state, state_of
 from trially.tenancy.catalog_reader import catalog_reader
 from trially.tenancy.catalog_sessions import reader_engine
@@ -28,19 +29,21 @@ SignIn = tuple[object, ...]
 """Tenant, issuer, subject, support grant and session."""
 
 
-def note_sign_in(claims: Claims, identity: Identity) -> None:
-    """Record the caller's sign-in, unless this process has recorded it."""
+def note_sign_in(claims: Claims | PresentedKey, identity: Identity) -> None:
+    """Record the caller's sign-in, unless this process has recorded it. A key does not sign in."""
+    if isinstance(claims, PresentedKey):
+        return
     recorded = app_state().sign_ins
-    session = _session_of(claims)
+    session = session_of(claims)
     key = (identity.tenant_id, claims.iss, claims.sub, identity.acting_for, session)
     if recorded.get(key):
         return
     recorded.put(key, key)
     asked = catalog_reader().send(lambda: _write(identity, session))
-    asked.add_done_callback(partial(_forget_failed, recorded, key))
+    asked.add_done_callback(partial(forget_failed, recorded, key))
 
 
-def _session_of(claims: Claims) -> str:
+def session_of(claims: Claims) -> str:
     """Return a name for the session in which a token was issued; without any, the day.
 
     It is hashed, because the id of a session may be a secret of the issuer.
@@ -66,7 +69,8 @@ def _write(identity: Identity, session: str) -> None:
         catalog.execute(insert(OperatorAction).values(row).inline())
 
 
-def _forget_failed(recorded: TTLCache[SignIn, SignIn], key: SignIn, asked: Future[None]) -> None:
+def forget_failed(recorded: TTLCache[SignIn, SignIn], key: SignIn, asked: Future[None]) -> None:
+    """Forget a sign-in that could not be written, so that a later request writes it."""
     if asked.exception() is not None:
         recorded.forget(lambda each: each == key)
 

@@ -14,8 +14,11 @@ HINTS: Mapping[str, str] = {
     "bad_signature": "The signature does not fit the issuer's key with this `kid`.",
     "bad_subject": "The claim `sub` is missing, or is not 1 to 255 printable ASCII characters. For"
     " a machine client that signs its own tokens, `sub` must be the client's id.",
+    "expired_api_key": "The API key has expired. Create another one.",
     "expired": "The time in `exp` is past. Get a new token.",
     "keys_unavailable": "The issuer's keys cannot be fetched now. Check that the issuer runs.",
+    "malformed_api_key": "An API key is `trk_` and 92 letters and digits."
+    " Compare it with the key that was shown when it was created.",
     "malformed": "It is not a signed JWT: three parts in base64url, separated by dots, of which the"
     " first two are JSON objects.",
     "missing": "The request has no header `Authorization`, or no token in it. Send"
@@ -23,6 +26,10 @@ HINTS: Mapping[str, str] = {
     "not_yet_valid": "The time in `iat` or `nbf` is in the future. Compare the clocks.",
     "revoked": "It was issued before the tenant's tokens were revoked. Sign in again.",
     "too_large": "It is larger than 8192 bytes.",
+    "two_audiences": "The claim `aud` names the platform API and the API of tenants. A token is for"
+    " one of them.",
+    "unknown_api_key": "No tenant has this API key, or the tenant is suspended. It may have been"
+    " revoked, or its member removed.",
     "unknown_client": "The issuer has no such machine client.",
     "unknown_header": "Its header has a name other than `alg`, `typ`, `kid`, `x5t`, `x5t#S256` and"
     " `cty`.",

@@ -8,7 +8,7 @@ whose `alg` is `Ed25519`.
 import hashlib
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -49,6 +49,10 @@ class Claims:
 
     claims: Mapping[str, Any]
     """All claims, unchanged. The mapping is read-only, because requests share it."""
+
+
+class UntrustedIssuerError(ValueError):
+    """No profile accepts tokens of this issuer."""
 
 
 def verify_token(raw: str, profiles: Mapping[str, IssuerProfile]) -> Claims:
@@ -92,10 +96,14 @@ class TokenVerifier:
         self,
         profiles: Mapping[str, IssuerProfile],
         *,
+        refused_audiences: Collection[str] = (),
         capacity: int = 10_000,
         keep_seconds: float = 60,
     ) -> None:
         self._profiles = profiles
+        self._refused_audiences = frozenset(refused_audiences)
+        """Audiences of the other plane. A token of both is one of neither."""
+
         # `exp` is wall-clock time, so the cache uses the same clock.
         self._valid: TTLCache[bytes, Claims] = TTLCache(capacity, keep_seconds, clock=time.time)
 
@@ -107,6 +115,8 @@ class TokenVerifier:
         claims = self._valid.get(digest)
         if claims is None:
             claims = verify_token(raw, self._profiles)
+            if not self._refused_audiences.isdisjoint(claims.aud):
+                raise TokenError("two_audiences")
             self._valid.put(digest, claims, ends=claims.exp)
         return claims
 
@@ -122,6 +132,13 @@ class TokenVerifier:
     def audiences(self) -> tuple[str, ...]:
         """Return the audiences that any issuer's tokens may have."""
         return tuple(dict.fromkeys(one for p in self._profiles.values() for one in p.audiences))
+
+    def profile_of(self, issuer: str | None) -> IssuerProfile:
+        """Return the profile of an issuer, or raise `UntrustedIssuerError`."""
+        try:
+            return _find_profile(issuer, self._profiles)
+        except TokenError:
+            raise UntrustedIssuerError from None
 
     def recorded_name(self, issuer: str) -> str:
         """Return the name under which an issuer's members and revocations are recorded."""

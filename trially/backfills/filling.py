@@ -20,7 +20,7 @@ from trially.backfills.registry import NamedBackfill
 from trially.database.placement import StalePlacementError, current_placement
 from trially.database.rows import of_current_tenant, table_of
 from trially.database.session import db, transaction
-from trially.state import request_state
+from trially.request_state import request_state
 from trially.tenancy.context import administered_tenant
 from trially.tenancy.migrating.attempts import Rate, pause_after
 from trially.tenancy.schema.failures import PASSING, describe_failure

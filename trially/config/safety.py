@@ -48,12 +48,17 @@ def refuse_unsafe(settings: Settings) -> None:
             "TRIALLY_AUDIENCES is empty, so every token would be rejected. Set it to the `aud`"
             " value of this back end's tokens."
         )
-    for issuer in settings.issuers:
-        if not is_secure(issuer, allow_loopback=settings.development):
-            raise SettingsError(
-                f"TRIALLY_ISSUERS contains {issuer!r}, which is not an https URL. Use the issuer's"
-                " https URL, exactly as in `iss`."
-            )
+    for setting, issuers in (
+        ("TRIALLY_ISSUERS", settings.issuers),
+        ("TRIALLY_PLATFORM_ISSUERS", settings.platform_issuers),
+        ("TRIALLY_ORGANISATION_ISSUERS", settings.organisation_issuers),
+    ):
+        for issuer in issuers:
+            if not is_secure(issuer, allow_loopback=settings.development):
+                raise SettingsError(
+                    f"{setting} contains {issuer!r}, which is not an https URL. Use the issuer's"
+                    " https URL, exactly as in `iss`."
+                )
 
 
 def _refuse_weak(setting: str, secret: str, shortest: int, min_bits: int = 0) -> None:

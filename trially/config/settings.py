@@ -5,13 +5,23 @@ decides how the variable is parsed. Errors do not show the value of a field with
 `docs/settings.md` describes each setting to operators.
 """
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 from sqlalchemy import URL
 
-from trially.config.rules import Rule, at_least, between, each, matching, one_of
+from trially.config.rules import (
+    Rule,
+    at_least,
+    between,
+    each,
+    is_store_url,
+    matching,
+    multiple_of,
+    one_of,
+)
 from trially.slugs import SLUG_PATTERN
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,6 +48,23 @@ DATABASE_NAME = matching(
 NOT_EMPTY = Rule("at least one value:", bool)
 CLAIM_VALUE = matching(r".{1,255}", "text of 1 to 255 characters")
 SLUG = matching(SLUG_PATTERN, "the slug of one tenant, such as acme")
+CONTACT = matching(r"[^\x00-\x1f\x7f]{1,200}", "a line of 1 to 200 characters")
+READERS = Rule(
+    "where each value is package.module:name",
+    lambda readers: all(
+        re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", path) for path in readers.values()
+    ),
+)
+DNS_SERVERS = each(
+    matching(
+        r"[0-9a-f.:]{2,39}:[0-9]{1,5}",
+        "addresses with ports separated by commas, such as 192.0.2.53:53",
+    )
+)
+STORE_URL = Rule(
+    "a URL such as valkey://127.0.0.1:6379/0, valkeys://… with TLS, or valkey+unix:///path",
+    is_store_url,
+)
 ORIGINS = each(
     matching(
         r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?",
@@ -95,6 +122,12 @@ class Settings:
     recovery_directory: Path | None = None
     """The folder of recovered clusters; None is the folder `recovery` of the instance."""
 
+    terminologies: Path | None = None
+    """The folder of loaded terminologies; None is the folder `terminologies` of the instance."""
+
+    readers: Annotated[dict[str, str], READERS] = field(default_factory=dict)
+    """Readers of eligibility texts besides the rules: `package.module:name` by their names."""
+
     catalog_database: Annotated[str, DATABASE_NAME] = "trially_catalog"
     """Name of the control-plane database on the first server."""
 
@@ -118,6 +151,25 @@ class Settings:
 
     audiences: Annotated[tuple[str, ...], each(CLAIM_VALUE)] = ("https://api.trially.ai",)
     """Values of `aud` that name this back end."""
+
+    platform_issuers: Annotated[tuple[str, ...], each(CLAIM_VALUE)] = ()
+    """OIDC issuers whose tokens the platform API trusts, exactly as in `iss`."""
+
+    platform_audience: Annotated[str | None, CLAIM_VALUE] = None
+    """Value of `aud` that names the platform API; None: the first audience and `/platform`."""
+
+    organisation_issuers: Annotated[tuple[str, ...], each(CLAIM_VALUE)] = ()
+    """OIDC issuers whose tokens people of organisations have, exactly as in `iss`."""
+
+    organisation_audience: Annotated[str | None, CLAIM_VALUE] = None
+    """Value of `aud` of their tokens; None: the first audience and `/organisations`."""
+
+    smallest_shared_count: Annotated[int, multiple_of(11)] = 11
+    """The smallest number of patients that a tenant shares with organisations.
+
+    It is a multiple of 11, so that counts from before a change of the setting and from after it
+    tell no more together than numbers that are rounded to 11.
+    """
 
     algorithms: Annotated[tuple[str, ...], NOT_EMPTY, each(one_of(ALGORITHMS))] = (
         "RS256",
@@ -154,6 +206,16 @@ class Settings:
 
     plan_tiers: dict[str, str] = field(default_factory=dict)
     """The tier of each plan's tenants, unless `--tier` is given when a tenant is created."""
+
+    plan_contact: Annotated[str | None, CONTACT] = None
+    """Whom a tenant asks for more than its plan allows: an e-mail address, a URL or a line of text.
+    """
+
+    redis_url: Annotated[str | None, STORE_URL] = field(default=None, repr=False)
+    """The URL of the Valkey or Redis in which processes count requests; None counts in each."""
+
+    member_request_share: Annotated[float, between(0.01, 1)] = 0.5
+    """The share of its tenant's requests per minute that one member may send."""
 
     ready_tenants: dict[str, str] = field(default_factory=dict)
     """How many tenants of each tier are kept ready on each server, to be claimed by new ones."""
@@ -260,6 +322,12 @@ class Settings:
     jobs_per_tenant: Annotated[int, at_least(1)] = 2
     """Jobs of a tenant that may run at the same time, over all workers."""
 
+    webhook_threads: Annotated[int, between(1, 256)] = 16
+    """Webhook endpoints that one worker process sends to at the same time."""
+
+    webhook_threads_per_tenant: Annotated[int, at_least(1)] = 4
+    """Webhook endpoints of one tenant that one worker process sends to at the same time."""
+
     job_lease_seconds: Annotated[float, between(1, 600)] = 30.0
     """Time without a sign of life after which another worker continues a job, in seconds."""
 
@@ -268,6 +336,12 @@ class Settings:
 
     job_retention_days: Annotated[int, at_least(1)] = 30
     """Days after which a job that has ended is deleted."""
+
+    usage_flush_seconds: Annotated[float, between(0.1, 300)] = 10.0
+    """How often a process sends what it has counted of requests to the catalog, in seconds."""
+
+    dns_servers: Annotated[tuple[str, ...], DNS_SERVERS] = ()
+    """The DNS servers that verify tenants' domains, as `address:port`. Default: the system's."""
 
     max_bulk_bytes: Annotated[int, at_least(1)] = 1 << 36
     """Maximum size of the files of one Bulk Data export."""
@@ -310,3 +384,6 @@ class Settings:
 
     metrics_token: str = field(default="", repr=False)
     """Bearer token of /metrics; empty disables the page."""
+
+    metrics_tenants: Annotated[int, between(0, 1000)] = 100
+    """Tenants whose requests a process counts under their own id at a time, the busiest first."""

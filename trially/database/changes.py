@@ -13,11 +13,16 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
+from blinker import Signal
 from sqlalchemy import Table
 
 from trially.audit_notes import Change
+from trially.database.classes import Held, class_of
 from trially.database.model import TenantModel
-from trially.state import request_state
+from trially.request_state import request_state
+
+changes_noted = Signal()
+"""Sent with the `AuditNotes` of a transaction before it is committed. A receiver may write rows."""
 
 PATIENT_TABLE = "patient"
 AUDIT_NUMBER, AUDIT_KEY = "audit_number", "audit_key"
@@ -77,7 +82,7 @@ def note_change(
     changed = {
         name: (old, new)
         for name, (old, new) in values.items()
-        if name not in _COUNTERS and old != new
+        if old != new and name not in _silent_columns(table)
     }
     notes.changes.append(Change(table.name, row_id, patient_id, is_about_patients(table), changed))
 
@@ -102,6 +107,15 @@ def note_derived(*tables: str) -> None:
     It follows from other rows, as possible duplicates do, or is counted in the record's details.
     """
     request_state().audit.unnoted.difference_update(tables)
+
+
+@cache
+def _silent_columns(table: Table) -> frozenset[str]:
+    """Return the columns whose changes are not shown: counters and secrets."""
+    classes = {column.name: class_of(table, column.name) for column in table.c}
+    return _COUNTERS | {
+        name for name, found in classes.items() if found and found.held is Held.SECRET
+    }
 
 
 @cache

@@ -144,4 +144,5 @@ def _default_of(column: Column[Any]) -> Any:
     default = column.server_default
     if not isinstance(default, DefaultClause):
         return null()
-    return literal(default.arg) if isinstance(default.arg, str) else default.arg
+    # SQLAlchemy cannot write a member of a StrEnum as a literal, but the text that it is.
+    return literal(str(default.arg)) if isinstance(default.arg, str) else default.arg

@@ -3,7 +3,8 @@
 import time
 
 from trially.config import current_settings
-from trially.state import app_state, request_state
+from trially.request_state import request_state
+from trially.state import app_state
 
 
 def start_deadline(milliseconds: int) -> None:

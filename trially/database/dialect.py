@@ -19,6 +19,7 @@ from typing import Any
 from uuid import UUID
 
 from blinker import Signal
+from flask import has_app_context
 from psycopg2 import Error, errors
 from psycopg2.extensions import (
     TRANSACTION_STATUS_IDLE,
@@ -39,6 +40,7 @@ from trially.database.placement import (
     WrongTenantError,
     current_placement,
 )
+from trially.database.quotas import QuotaExceededError
 from trially.database.replicas import POSITIONS, record_commit
 from trially.database.statements import note_statement, refuse_unnoted_changes
 from trially.database.watching import (
@@ -47,7 +49,7 @@ from trially.database.watching import (
     WatchedConnection,
     WatchedCursor,
 )
-from trially.state import request_state
+from trially.request_state import request_state
 
 REFUSALS: dict[str, Exception] = {
     "TR001": StalePlacementError("The tenant's placement has changed. Try again."),
@@ -78,23 +80,23 @@ class PlacedCursor(WatchedCursor):
         if isinstance(query, Composable):
             query = query.as_string(self.connection)
         note_statement(query)
-        if not _is_idle(self.connection):
+        if _is_idle(self.connection):
+            opening = self.connection.open_for(current_placement())
+            query = opening.encode() + query if isinstance(query, bytes) else opening + query
+        else:
             self.connection.check_tenant()
-            super().execute(query, vars)
-            return
-        placement = current_placement()
-        opening = self.connection.open_for(placement)
         try:
-            super().execute(
-                opening.encode() + query if isinstance(query, bytes) else opening + query, vars
-            )
+            super().execute(query, vars)
         except Error as error:
-            raise _refusal(error, placement) from None
+            raise _refusal(error) from None
 
     def executemany(self, query: Any, vars_list: Any) -> None:
         """Send a statement once for each set of parameters."""
         self._open(query)
-        super().executemany(query, vars_list)
+        try:
+            super().executemany(query, vars_list)
+        except Error as error:
+            raise _refusal(error) from None
 
     def callproc(self, procname: Any, parameters: Any = None) -> Any:
         """Call a function."""
@@ -104,7 +106,10 @@ class PlacedCursor(WatchedCursor):
     def copy_expert(self, sql: Any, file: Any, size: int = 8192) -> None:
         """Send a COPY statement."""
         self._open(sql)
-        super().copy_expert(sql, file, size)
+        try:
+            super().copy_expert(sql, file, size)
+        except Error as error:
+            raise _refusal(error) from None
 
     def copy_from(self, *args: Any, **options: Any) -> None:
         """Copy a file into a table."""
@@ -123,11 +128,10 @@ class PlacedCursor(WatchedCursor):
         if not _is_idle(self.connection):
             self.connection.check_tenant()
             return
-        placement = current_placement()
         try:
-            super().execute(self.connection.open_for(placement))
+            super().execute(self.connection.open_for(current_placement()))
         except Error as error:
-            raise _refusal(error, placement) from None
+            raise _refusal(error) from None
 
 
 class PlacedConnection(WatchedConnection):
@@ -197,6 +201,9 @@ class PlacedConnection(WatchedConnection):
         last = WatchedCursor(self)
         last.execute((CLEANING if _is_idle(self) else ending + CLEANING) + then)
         self.tenant_id = self.deadline = None
+        if has_app_context():
+            request_state().database_seconds += self.waited_seconds
+        self.waited_seconds = 0.0
         return last.fetchall() if then else []
 
 
@@ -254,16 +261,16 @@ def replace_if_lost(raw: WatchedConnection, _record: Any, _checked_out: Any) -> 
         raise DisconnectionError("The server has closed this connection.")
 
 
-def _refusal(error: Error, placement: Placement) -> Exception:
-    """Return the exception for a guard's SQLSTATE, or the error itself for any other SQLSTATE.
+def _refusal(error: Error) -> Exception:
+    """Return the exception for a refusal of the guard or of a quota, or else the error itself.
 
     A replica's guard may have an old copy of the placement. So every refusal by a replica becomes
     `ReplicaBehindError`, and the request is retried on the primary.
     """
     refusal = REFUSALS.get(error.pgcode or "")
     if refusal is None:
-        return error
-    if isinstance(placement, ReplicaPlacement):
+        return QuotaExceededError.of(error) or error
+    if isinstance(current_placement(), ReplicaPlacement):
         return ReplicaBehindError("The replica refused the transaction.")
     return type(refusal)(*refusal.args)
 

@@ -25,6 +25,7 @@ from trially.database.placement import (
 )
 from trially.database.server_health import ServerHealth
 from trially.database.watching import WatchedConnection, watchdog
+from trially.state import app_state
 
 ENGINES_KEPT = 2_000
 """An engine without connections takes some 20 kB."""
@@ -272,3 +273,8 @@ def _dispose(engines: Sequence[Engine]) -> None:
 def _current_tenant_id() -> UUID | None:
     """Return the key of the queue in which a checkout waits: one queue per tenant."""
     return current_placement().tenant_id if has_placement() else None
+
+
+def engine_registry() -> EngineRegistry:
+    """Return the current app's engines of tenants' databases."""
+    return app_state().engines

@@ -16,7 +16,8 @@ from trially.database.placement import (
     StalePlacementError,
     current_placement,
 )
-from trially.state import app_state, request_state
+from trially.request_state import request_state
+from trially.state import app_state
 
 MOST_MOVES = 3
 """How often a transaction follows its tenant."""

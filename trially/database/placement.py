@@ -9,10 +9,16 @@ from flask import has_app_context
 from sqlalchemy import URL
 
 from trially.database.field_states import READABLE, FieldState
+from trially.database.planes import refuse_platform_requests
 from trially.errors import OperatorError
-from trially.state import request_state
+from trially.request_state import request_state
+
+QUOTAS_SETTING = "trially.quotas"
+"""The setting with which a transaction passes its tenant's quotas on to the database."""
 
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,62}\Z")
+
+_QUOTAS = re.compile(r"[a-z0-9_=: ]*\Z")
 
 
 class NoTenantError(RuntimeError):
@@ -69,11 +75,16 @@ class Placement:
     fields: FieldState = READABLE
     """How the tenant's fields are stored: encrypted or not."""
 
+    quotas: str = ""
+    """The tenant's quotas, as the triggers that count rows read them. Empty: they are not known."""
+
     def __post_init__(self) -> None:
-        """Raise `ValueError` for a schema or role that would need quoting in SQL."""
+        """Raise `ValueError` for a schema, role or quotas that would need quoting in SQL."""
         for name in (self.schema, self.role):
             if name is not None and not _IDENTIFIER.match(name):
                 raise ValueError(f"{name!r} is not allowed as the name of a schema or role.")
+        if not _QUOTAS.match(self.quotas):
+            raise ValueError(f"{self.quotas!r} is not allowed as quotas.")
 
     @property
     def server(self) -> str:
@@ -85,17 +96,23 @@ class Placement:
         """The SQL sent before the first statement of each transaction: BEGIN and the guard.
 
         All its settings are local to the transaction, so the pool gets the connection back without
-        any of them. No quoting is needed: the values are checked names, a uuid and an integer.
+        any of them. No quoting is needed: the values are checked names, quotas, a uuid and an
+        integer.
         """
         return self._opening(self.beginning, f"{self.epoch:d}")
+
+    @property
+    def passed_quotas(self) -> str:
+        """What the opening selects to pass the tenant's quotas on: nothing if they are unknown."""
+        return f",set_config('{QUOTAS_SETTING}','{self.quotas}',true)" if self.quotas else ""
 
     def _opening(self, beginning: str, epoch: str) -> str:
         role = f",set_config('role','{self.role}',true)" if self.role else ""
         return (
             f"{beginning}"
             f"SELECT set_config('search_path','{self.schema}, pg_temp',true),"
-            f"set_config('trially.tenant_id','{self.tenant_id}',true){role},"
-            f"trially.enter('{self.tenant_id}',{epoch});"
+            f"set_config('trially.tenant_id','{self.tenant_id}',true){role}"
+            f"{self.passed_quotas},trially.enter('{self.tenant_id}',{epoch});"
         )
 
 
@@ -145,8 +162,10 @@ def on_replica(placement: Placement, number: int, position: int) -> ReplicaPlace
 def enter_placement(placement: Placement) -> None:
     """Set the current placement of this app context.
 
-    Raises `WrongTenantError` if this app context already serves another tenant.
+    Raises `WrongTenantError` if this app context already serves another tenant, and
+    `PlatformRequestError` in a request to the platform API.
     """
+    refuse_platform_requests("tenant")
     state = request_state()
     if state.placement is not None and state.placement.tenant_id != placement.tenant_id:
         raise WrongTenantError("This app context already serves another tenant.")

@@ -44,13 +44,24 @@ class Blinded:
 
 
 @dataclass(frozen=True)
+class Discarded:
+    """The rows only spare work, and are deleted when they hold what must not be stored any longer.
+
+    This is so when a tenant begins to encrypt its fields, when rows are copied to one that does,
+    and when a patient is erased.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class Readable:
     """The value is stored as it is, for a reason."""
 
     reason: str
 
 
-Protection = Sealed | Blinded | Readable
+Protection = Sealed | Blinded | Discarded | Readable
 
 SEALED = Sealed()
 SEALED_REFERENCE = Sealed("A reference by the source's id, and not by an identifier, is readable.")
@@ -73,6 +84,13 @@ RECORD_IDS = Readable(
     " in CSV files and HL7 v2 messages, is readable here."
 )
 DIGESTS = Readable("It is a digest without a key of the tenant: it confirms a guess of the whole.")
+COPIES = Discarded(
+    "Copies of readable columns are kept, and copies of birth dates are not: all rows are deleted"
+    " when a tenant begins to encrypt."
+)
+RESULTS = Readable(
+    "It says whom criteria select. A result about age says that a birth date is within bounds."
+)
 UNSEALED_PERIODS = Readable("It dates a name or an identifier, and names no person.")
 UNUSED = Readable("Nothing writes it any more, and `tenants encrypt` refuses while it has rows.")
 WORK = Readable("It says how work of the tenant goes. By rule it names no patient.")

@@ -15,7 +15,8 @@ from collections.abc import Callable
 from threading import Lock
 
 from trially.database.placement import Placement, ReplicaPlacement, on_replica
-from trially.state import app_state, request_state
+from trially.request_state import request_state
+from trially.state import app_state
 
 POSITIONS = ";SELECT pg_current_wal_insert_lsn(), pg_current_wal_flush_lsn()"
 """Sent after a COMMIT: the end of its own WAL, and the WAL that replicas may have received."""

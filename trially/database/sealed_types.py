@@ -110,7 +110,7 @@ def reads_text(dialect: Dialect) -> bool:
 
 
 class SealedJson(TypeDecorator[Any]):
-    """An object or an array of JSON, which no text is."""
+    """An object or an array of JSON, which no text is. An empty one is stored as it is."""
 
     impl = JSONB(none_as_null=True)
     cache_ok = True
@@ -121,7 +121,7 @@ class SealedJson(TypeDecorator[Any]):
 
     def process_bind_param(self, value: Any, _dialect: Dialect) -> Any:
         """Return the stored form."""
-        return None if value is None else seal_json(self.context, value)
+        return seal_json(self.context, value) if value else value
 
     def process_result_value(self, value: Any, _dialect: Dialect) -> Any:
         """Return the value."""

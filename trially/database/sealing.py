@@ -17,7 +17,8 @@ from trially.database.field_states import READABLE, FieldState
 from trially.keys.blind_indexes import BlindIndex
 from trially.keys.field_sealing import FieldCipher, key_version_of
 from trially.keys.sealing import UnsealError
-from trially.state import app_state, request_state
+from trially.request_state import request_state
+from trially.state import app_state
 
 MARK = "\x01"
 """Begins a sealed text. `trially.plain_text` removes it from what clients and sources send."""

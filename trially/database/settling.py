@@ -19,6 +19,7 @@ from trially.database.sealed_rows import open_row, sealed_columns, stored_row
 from trially.database.sealed_types import SealedBytes, SealedDate, SealedJson, SealedText
 from trially.database.sealing import MARK
 from trially.database.session import db
+from trially.database.since import lacking
 
 _DIALECT: Any = postgresql.dialect()  # type: ignore[no-untyped-call]
 
@@ -48,8 +49,10 @@ def settle_rows(table: Table, ids: Collection[UUID], column: str = "id") -> list
 
 def has_sealed(table: Table) -> bool:
     """Return whether the current tenant has an encrypted row in a table."""
-    conditions = []
+    conditions, missing = [], lacking().of(table)
     for name, kind in sealed_columns(table).items():
+        if name in missing:
+            continue
         if isinstance(kind, SealedText):
             conditions.append(f"starts_with({name}, :mark)")
         elif isinstance(kind, SealedDate):
@@ -99,8 +102,10 @@ def _write(table: Table, names: Collection[str], rows: list[dict[str, Any]]) -> 
 
 
 def _names(table: Table) -> list[str]:
-    names = []
+    names, missing = [], lacking().of(table)
     for name, kind in sealed_columns(table).items():
+        if name in missing:
+            continue
         names += [name, kind.beside] if isinstance(kind, SealedDate) else [name]
     return names
 

@@ -15,11 +15,12 @@ from psycopg2 import sql
 from psycopg2.extensions import connection
 from sqlalchemy import text
 
+from trially.database.engines import engine_registry
 from trially.database.placement import current_placement
 from trially.database.rows import Item
-from trially.database.session import db, engine_registry, open_transaction
+from trially.database.session import db, open_transaction
 from trially.database.watching import GRACE_SECONDS, WatchedConnection
-from trially.state import request_state
+from trially.request_state import request_state
 
 ROWS_AT_A_TIME = 1_000
 

@@ -20,7 +20,7 @@ from flask import has_request_context
 
 from trially.database.changes import is_audited, shows_patients
 from trially.database.model import TenantModel
-from trially.state import request_state
+from trially.request_state import request_state
 
 _GAP = r"(?:\s|/\*.*?\*/|--[^\n]*\n)+"
 _NAME = r'"?([a-z_][\w$]*)"?'

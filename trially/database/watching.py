@@ -112,6 +112,9 @@ class WatchedConnection(connection):
         self.cut_by: OperationalError | None = None
         """The error of the call that the watchdog interrupted."""
 
+        self.waited_seconds = 0.0
+        """How long calls have waited for answers."""
+
         self.health: ServerHealth | None = None
         """What this process knows of the connection's server, if it keeps account of that."""
 
@@ -194,7 +197,10 @@ class Awaiting:
         error: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
-        self._connection.waiting_since = None
+        waiting = self._connection
+        if waiting.waiting_since is not None:
+            waiting.waited_seconds += time.monotonic() - waiting.waiting_since
+        waiting.waiting_since = None
         if kind is not None and self._connection.cut_by is not None:
             raise self._connection.cut_by from error
 

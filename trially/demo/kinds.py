@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from trially.tenancy.catalog import TenantKind
+from trially.tenancy.catalog_choices import TenantKind
 
 EMPHASIS: Mapping[TenantKind, Mapping[str, float]] = {
     TenantKind.SITE: {"diabetes": 1.8, "obesity": 1.3, "hypertension": 1.2, "hyperlipidemia": 1.2},

@@ -13,13 +13,8 @@ from trially.demo.places import (
     TUCSON,
     Place,
 )
-from trially.demo.studies import (
-    LAKESIDE_STUDIES,
-    NORTHSTAR_STUDIES,
-    RIVERBEND_STUDIES,
-    DemoStudy,
-)
-from trially.tenancy.catalog import TenantKind, Tier
+from trially.demo.studies import LAKESIDE_STUDIES, NORTHSTAR_STUDIES, RIVERBEND_STUDIES, DemoStudy
+from trially.tenancy.catalog_choices import TenantKind, Tier
 from trially.tenancy.tiers.dedicated_database import DedicatedDatabase
 from trially.tenancy.tiers.own_schema import OwnSchema
 from trially.tenancy.tiers.pooled_rows import PooledRows

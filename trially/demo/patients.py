@@ -14,7 +14,7 @@ from trially.demo.precautions import write_allergies, write_immunizations
 from trially.demo.prescriptions import write_prescriptions
 from trially.demo.procedures import write_procedures
 from trially.demo.vitals import write_vitals
-from trially.tenancy.catalog import TenantKind
+from trially.tenancy.catalog_choices import TenantKind
 
 
 def generate_records(seed: str, patients: int, kind: TenantKind) -> Iterator[dict[str, Any]]:

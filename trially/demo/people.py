@@ -9,7 +9,7 @@ from trially.demo.illnesses import CHRONIC_ILLNESSES, PASSING_ILLNESSES, PREGNAN
 from trially.demo.kinds import EMPHASIS
 from trially.demo.names import PersonName, name_for
 from trially.demo.places import PLACES, Place
-from trially.tenancy.catalog import TenantKind
+from trially.tenancy.catalog_choices import TenantKind
 
 DEMO_TODAY = date(2026, 10, 1)
 """The day of the imaginary export of the demo data; no record has a later date."""

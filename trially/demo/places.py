@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from trially.tenancy.catalog import TenantKind
+from trially.tenancy.catalog_choices import TenantKind
 
 
 @dataclass(frozen=True)

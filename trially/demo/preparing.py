@@ -14,6 +14,7 @@ from trially.demo.seeding import Report, seed_organisation
 from trially.dev_issuer import DevIssuer
 from trially.errors import OperatorError
 from trially.observability import slow_statements
+from trially.observability.logs import requests_log
 from trially.tenancy.advisory_locks import DEMO_LOCK
 from trially.tenancy.lifecycle.operations import (
     OperationBusyError,
@@ -52,7 +53,7 @@ def prepare(issuer: DevIssuer, report: Report) -> dict[str, str]:
         for organisation in DEMO_ORGANISATIONS:
             if organisation.slug not in failures:
                 with recording_failure(failures, organisation.slug):
-                    seed_organisation(organisation, report)
+                    seed_organisation(organisation, issuer, report)
     return failures
 
 
@@ -101,8 +102,11 @@ def _take_lock(raw: connection) -> bool:
 
 @contextmanager
 def _quiet_logs() -> Iterator[None]:
-    """Log neither the steps of migrations nor slow statements: those of a first import are slow."""
-    loggers = (logging.getLogger("alembic"), slow_statements.log)
+    """Log neither steps of migrations nor slow statements, which a first import has, nor requests.
+
+    The requests are those that set up the demo's studies.
+    """
+    loggers = (logging.getLogger("alembic"), slow_statements.log, requests_log)
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)

@@ -12,7 +12,8 @@ from trially.demo.organisations import DEMO_ORGANISATIONS, DemoOrganisation, Dem
 from trially.dev_issuer import DevIssuer
 from trially.dev_issuer.clients import MACHINE_SECRET, WEB_CLIENT_ID
 from trially.openapi.start_page import guide_path
-from trially.tenancy.catalog import PlacementRecord, TenantStatus
+from trially.tenancy.catalog import PlacementRecord
+from trially.tenancy.catalog_choices import TenantStatus
 from trially.tenancy.lifecycle.server_descriptions import describe_servers
 from trially.tenancy.lifecycle.status import list_tenants
 from trially.tenancy.servers.registering import all_servers
@@ -28,6 +29,7 @@ def describe_addresses(issuer: DevIssuer) -> dict[str, str]:
     url, guide = current_settings().public_url, guide_path()
     return {
         "api": f"{url}/api/v1",
+        "platform": f"{url}/api/v1/platform",
         "docs": f"{url}/docs/",
         **({"guide": url + guide} if guide else {}),
         "openapi": f"{url}/openapi.json",
@@ -74,6 +76,7 @@ def format_status(status: dict[str, Any]) -> str:
     lines += [
         "",
         f"Client of a web app: {status['web_client_id']} (no secret; code flow with PKCE S256)",
+        "Token of an operator: flask operators token --role platform_admin",
         "",
     ]
     lines += [*map(_format_server, status["servers"]), ""]

@@ -10,18 +10,19 @@ from sqlalchemy.dialects.postgresql import insert
 from uuid_utils.compat import uuid7
 
 from trially.auth.members.managing import add_member
-from trially.auth.permissions import Role
+from trially.auth.roles import Role
 from trially.database.changes import note_change, note_derived
 from trially.database.placement import current_placement
 from trially.database.rows import Model, table_of
 from trially.database.session import db, transaction
+from trially.demo.branding import choose_branding
 from trially.demo.organisations import DemoOrganisation
 from trially.demo.patients import generate_records
-from trially.demo.studies import DemoStudy
+from trially.demo.study_setup import set_up_studies
+from trially.dev_issuer import DevIssuer
 from trially.recruiting.imports.reading.source_files import source_file_from_stream
 from trially.recruiting.imports.running import has_run, run_import
 from trially.recruiting.sites.model import Site
-from trially.recruiting.studies.model import Study
 from trially.tenancy.context import tenant_context
 from trially.tenancy.directory import UnknownTenantError, directory
 from trially.tenancy.lifecycle.provisioning import create_tenant
@@ -33,7 +34,7 @@ DATA_EDITION = "2"
 Report = Callable[[str], None]
 
 
-def seed_organisation(organisation: DemoOrganisation, report: Report) -> None:
+def seed_organisation(organisation: DemoOrganisation, issuer: DevIssuer, report: Report) -> None:
     """Create what is missing of a demo tenant and its data.
 
     `report` gets a sentence before each step that takes long.
@@ -50,11 +51,10 @@ def seed_organisation(organisation: DemoOrganisation, report: Report) -> None:
         )
     with tenant_context(organisation.slug):
         _add_members(organisation)
+        choose_branding(organisation.slug)
         with transaction():
             _insert_missing(Site, "name", [vars(site) for site in organisation.sites])
-            studies = [_describe_study(study) for study in organisation.studies]
-            _insert_missing(Study, "protocol_number", studies)
-        fingerprint = hashlib.sha256(f"demo {DATA_EDITION} {organisation}".encode()).hexdigest()
+        fingerprint = _fingerprint_of(organisation)
         if not has_run(fingerprint):
             report(f"Importing {organisation.patients} patients into {organisation.slug} …")
             upload = BytesIO(b"\n".join(_generate(organisation)))
@@ -65,6 +65,7 @@ def seed_organisation(organisation: DemoOrganisation, report: Report) -> None:
                 strict=True,
                 started_by="demo",
             )
+    set_up_studies(organisation, issuer, report)
 
 
 def _add_members(organisation: DemoOrganisation) -> None:
@@ -99,17 +100,10 @@ def _insert_missing(model: Model, key: str, items: Sequence[dict[str, Any]]) -> 
     note_derived(table_of(model).name)
 
 
-def _describe_study(study: DemoStudy) -> dict[str, Any]:
-    return {
-        "protocol_number": study.protocol_number,
-        "title": study.title,
-        "sponsor": study.sponsor,
-        "phases": [phase.lower().replace("phase", "phase_") for phase in study.phases],
-        "study_type": study.study_type.lower(),
-        "status": study.overall_status.lower(),
-        "conditions": list(study.conditions),
-        "target_enrollment": study.target_enrollment,
-    }
+def _fingerprint_of(organisation: DemoOrganisation) -> str:
+    """Return what stands for the records of an organisation: what they are generated from."""
+    source = (organisation.slug, organisation.patients, organisation.kind.value)
+    return hashlib.sha256(f"demo {DATA_EDITION} {source}".encode()).hexdigest()
 
 
 def _generate(organisation: DemoOrganisation) -> Iterator[bytes]:

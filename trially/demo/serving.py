@@ -31,6 +31,7 @@ from trially.errors import OperatorError
 from trially.jobs.worker import Worker
 from trially.observability import logs
 from trially.state import app_state, state_of
+from trially.tenancy.tasks.lane import carrying_out_tasks
 
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 """Addresses that mean all of this machine's, and the loopback address among them."""
@@ -118,12 +119,13 @@ def _sealing_logs(app: Flask) -> Iterator[None]:
 
 @contextmanager
 def _running_jobs(app: Flask) -> Iterator[None]:
-    """Run jobs meanwhile. Beside a deployed app, `flask worker` does it."""
+    """Run jobs and tasks meanwhile. Beside a deployed app, `flask worker` does it."""
     worker = Worker(app)
     thread = Thread(target=worker.run, name="worker", daemon=True)
     thread.start()
     try:
-        yield
+        with carrying_out_tasks(app):
+            yield
     finally:
         worker.stop()
         thread.join(5)

@@ -2,6 +2,16 @@
 
 from dataclasses import dataclass
 
+from trially.demo.eligibility import (
+    AIRWAYS,
+    HEART_RHYTHM,
+    HYPERTENSION,
+    LUNG_CANCER,
+    RHEUMATOID_ARTHRITIS,
+    TYPE_2_DIABETES,
+    Criteria,
+)
+
 
 @dataclass(frozen=True)
 class DemoStudySite:
@@ -22,15 +32,17 @@ class DemoStudy:
     title: str
     sponsor: str
     phases: tuple[str, ...]
-    """In the spelling of ClinicalTrials.gov; empty for an observational study."""
+    """In the spelling of ClinicalTrials.gov; empty for a study without one."""
     study_type: str
     conditions: tuple[str, ...]
     target_enrollment: int
     overall_status: str
     """The sponsor's status, in the spelling of ClinicalTrials.gov."""
     recruiting_status: str
-    """The tenant's status: `draft`, `recruiting`, `paused` or `closed`."""
+    """The tenant's status: `planned`, `open`, `paused` or `closed`."""
     sites: tuple[DemoStudySite, ...]
+    criteria: Criteria = ()
+    """Those of the active version of the protocol; empty for a study without a version."""
     nct_id: str | None = None
     """Always None: a fictitious number could later be assigned to a real study."""
 
@@ -45,8 +57,9 @@ RIVERBEND_STUDIES = (
         conditions=("Type 2 Diabetes",),
         target_enrollment=40,
         overall_status="RECRUITING",
-        recruiting_status="recruiting",
+        recruiting_status="open",
         sites=(DemoStudySite("Riverbend Clinic Dayton", "open", 40),),
+        criteria=TYPE_2_DIABETES,
     ),
     DemoStudy(
         protocol_number="DEMO-BP-202",
@@ -54,11 +67,12 @@ RIVERBEND_STUDIES = (
         sponsor="Specimen Therapeutics (fictitious)",
         phases=("PHASE2",),
         study_type="INTERVENTIONAL",
-        conditions=("Hypertension", "Chronic Kidney Diseases"),
+        conditions=("Hypertension",),
         target_enrollment=24,
-        overall_status="NOT_YET_RECRUITING",
-        recruiting_status="draft",
-        sites=(DemoStudySite("Riverbend Clinic Dayton", "planned", 24),),
+        overall_status="RECRUITING",
+        recruiting_status="open",
+        sites=(DemoStudySite("Riverbend Clinic Dayton", "open", 24),),
+        criteria=HYPERTENSION,
     ),
 )
 
@@ -72,29 +86,31 @@ NORTHSTAR_STUDIES = (
         conditions=("Non-Small Cell Lung Cancer",),
         target_enrollment=60,
         overall_status="RECRUITING",
-        recruiting_status="recruiting",
+        recruiting_status="open",
         sites=(
             DemoStudySite("Northstar Madison", "open", 20),
             DemoStudySite("Northstar Tucson", "open", 15),
             DemoStudySite("Northstar Raleigh", "open", 15),
             DemoStudySite("Northstar Portland", "planned", 10),
         ),
+        criteria=LUNG_CANCER,
     ),
     DemoStudy(
         protocol_number="DEMO-JNT-305",
-        title="Samplinib Against Methotrexate in Rheumatoid Arthritis",
+        title="Samplinib Added to Methotrexate in Rheumatoid Arthritis",
         sponsor="Example Biologics (fictitious)",
         phases=("PHASE3",),
         study_type="INTERVENTIONAL",
         conditions=("Rheumatoid Arthritis",),
         target_enrollment=80,
         overall_status="RECRUITING",
-        recruiting_status="recruiting",
+        recruiting_status="open",
         sites=(
             DemoStudySite("Northstar Tucson", "open", 30),
             DemoStudySite("Northstar Raleigh", "paused", 25),
             DemoStudySite("Northstar Portland", "open", 25),
         ),
+        criteria=RHEUMATOID_ARTHRITIS,
     ),
     DemoStudy(
         protocol_number="DEMO-SKN-208",
@@ -133,16 +149,17 @@ LAKESIDE_STUDIES = (
         protocol_number="DEMO-HRT-401",
         title="Home Monitoring After a Heart Failure Visit",
         sponsor="Lakeside Health (demo)",
-        phases=("NA",),
+        phases=(),
         study_type="INTERVENTIONAL",
         conditions=("Heart Failure", "Atrial Fibrillation"),
         target_enrollment=30,
         overall_status="RECRUITING",
-        recruiting_status="recruiting",
+        recruiting_status="open",
         sites=(
             DemoStudySite("Lakeside Medical Center", "open", 20),
             DemoStudySite("Lakeside Superior Hospital", "open", 10),
         ),
+        criteria=HEART_RHYTHM,
     ),
     DemoStudy(
         protocol_number="DEMO-AIR-215",
@@ -153,11 +170,12 @@ LAKESIDE_STUDIES = (
         conditions=("Asthma", "COPD"),
         target_enrollment=45,
         overall_status="RECRUITING",
-        recruiting_status="recruiting",
+        recruiting_status="open",
         sites=(
             DemoStudySite("Lakeside Medical Center", "open", 25),
             DemoStudySite("Lakeside Cloquet Clinic", "planned", 20),
         ),
+        criteria=AIRWAYS,
     ),
     DemoStudy(
         protocol_number="DEMO-OBS-007",
@@ -168,7 +186,7 @@ LAKESIDE_STUDIES = (
         conditions=("Depression", "Migraine"),
         target_enrollment=120,
         overall_status="ENROLLING_BY_INVITATION",
-        recruiting_status="recruiting",
+        recruiting_status="open",
         sites=(
             DemoStudySite("Lakeside Medical Center", "open", 60),
             DemoStudySite("Lakeside Cloquet Clinic", "open", 30),

@@ -59,16 +59,20 @@ class DevIssuer:
         tenant: str | None,
         client_id: str = "dev",
         lifetime_seconds: int | None = None,
+        audience: str | None = None,
         **claims: Any,
     ) -> str:
-        """Return an access token (RFC 9068). `claims` are added, and replace no other claim."""
+        """Return an access token (RFC 9068). `claims` are added, and replace no other claim.
+
+        Without an audience, it is that of the API of tenants.
+        """
         tenant_claims = {} if tenant is None else {self.tenant_claim: tenant}
         return self._sign(
             {
                 **claims,
                 **tenant_claims,
                 "sub": subject,
-                "aud": self.audience,
+                "aud": audience or self.audience,
                 "client_id": client_id,
                 "jti": secrets.token_urlsafe(16),
             },

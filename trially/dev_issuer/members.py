@@ -15,7 +15,8 @@ from trially.database.session import db
 from trially.dev_issuer.clients import MACHINE_PREFIX
 from trially.dev_issuer.people import PeopleUnavailableError, Person, TenantChoice
 from trially.slugs import REFERENCE_PATTERN
-from trially.tenancy.catalog import UNSERVED, MembershipIndex, Tenant, TenantStatus
+from trially.tenancy.catalog import MembershipIndex, Tenant
+from trially.tenancy.catalog_choices import UNSERVED, TenantStatus
 from trially.tenancy.catalog_sessions import reader_engine
 from trially.tenancy.context import tenant_context
 from trially.tenancy.directory import TenantEntry, UnknownTenantError

@@ -2,7 +2,7 @@
 
 from flask import current_app
 
-from trially.state import request_state
+from trially.request_state import request_state
 
 
 def record_refusal(error: str, description: str) -> None:

@@ -10,7 +10,7 @@ from trially.auth.tokens import verify_token
 from trially.dev_issuer.issuer import DevIssuer
 from trially.dev_issuer.people import Person
 from trially.dev_issuer.refusal_log import record_refusal
-from trially.state import request_state
+from trially.request_state import request_state
 
 NO_MEMBER = "The person of the access token is not a member of its tenant."
 NO_SCOPE = "The access token does not have the scope openid."

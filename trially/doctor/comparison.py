@@ -8,7 +8,7 @@ from trially.doctor.comparing.compare import compare_builtin, compare_objects
 from trially.doctor.comparing.sentence import Sentence
 from trially.doctor.databases import ExaminedDatabase
 from trially.doctor.findings import Check, Problem, error, warning
-from trially.tenancy.catalog import UNBUILT
+from trially.tenancy.catalog_choices import UNBUILT
 from trially.tenancy.servers.connections import execute
 
 _LOCKED = (

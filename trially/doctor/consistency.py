@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from trially.doctor.databases import ExaminedDatabase
 from trially.doctor.findings import Check, Problem, error, warning
-from trially.tenancy.catalog import UNBUILT, TenantStatus
+from trially.tenancy.catalog_choices import UNBUILT, TenantStatus
 from trially.tenancy.lifecycle.moving.guards import CLOSED
 from trially.tenancy.schema.guard import GUARD_SCHEMA
 

@@ -7,15 +7,8 @@ from functools import cached_property
 from sqlalchemy import select
 
 from trially.config import Settings, current_settings
-from trially.tenancy.catalog import (
-    UNBUILT,
-    Operation,
-    PlacementRecord,
-    Server,
-    SharedDatabase,
-    Tenant,
-    Tier,
-)
+from trially.tenancy.catalog import Operation, PlacementRecord, Server, SharedDatabase, Tenant
+from trially.tenancy.catalog_choices import UNBUILT, Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.lifecycle.operations import unfinished_operations
 from trially.tenancy.schema.revision_files import TENANT_LINEAGE, newest_revision, revisions_of

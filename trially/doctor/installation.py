@@ -9,7 +9,9 @@ from sqlalchemy.exc import ProgrammingError
 
 from trially.doctor.findings import Check, Problem, error, production_error, warning
 from trially.doctor.fleet import Fleet
-from trially.jobs.wakeups import waiting_in
+from trially.jobs.wakeups import OVERDUE_SECONDS, waiting_in
+from trially.rate_limits.counts import WINDOW_SECONDS
+from trially.rate_limits.store import PATIENCE_SECONDS, Store
 from trially.tenancy.catalog_sessions import control_engine
 from trially.tenancy.lifecycle.filling import read_stocks
 from trially.tenancy.schema.catalog_revision import (
@@ -18,6 +20,7 @@ from trially.tenancy.schema.catalog_revision import (
     check_catalog,
 )
 from trially.tenancy.schema.revisions import Revision, compare
+from trially.tenancy.tasks.claiming import longest_wait
 
 SECRET_BITS = 128
 COMMON_WORDS = (
@@ -101,6 +104,25 @@ def workers_run_the_jobs(_fleet: Fleet) -> Iterator[Problem]:
             yield warning(what, "Start `flask worker`, or more of them.")
 
 
+def workers_carry_out_the_tasks(_fleet: Fleet) -> Iterator[Problem]:
+    """Look for tasks of the platform API that no worker has begun."""
+    with suppress(ProgrammingError):  # an older catalog
+        waited = longest_wait()
+        if waited > OVERDUE_SECONDS:
+            what = f"an operation of the platform API has waited {waited:.0f} s for a worker"
+            yield warning(what, "Start `flask worker`, or more of them.")
+
+
+def processes_share_their_counts(fleet: Fleet) -> Iterator[Problem]:
+    """Count once in the store of limits, under a name that no tenant has."""
+    url = fleet.settings.redis_url
+    if url is not None and Store(url).add("doctor", 1, WINDOW_SECONDS) is None:
+        yield warning(
+            f"the store of limits does not answer within {PATIENCE_SECONDS * 1000:.0f} ms",
+            "Check TRIALLY_REDIS_URL. Until then, each process allows its share of the limits.",
+        )
+
+
 def entropy_bits(text: str) -> float:
     """Return the Shannon entropy of a text in bits, from the frequency of its characters."""
     shares = [count / len(text) for count in Counter(text).values()]
@@ -114,4 +136,6 @@ INSTALLATION_CHECKS: tuple[Check[Fleet], ...] = (
     every_operation_is_finished,
     ready_tenants_are_as_many_as_wanted,
     workers_run_the_jobs,
+    workers_carry_out_the_tasks,
+    processes_share_their_counts,
 )

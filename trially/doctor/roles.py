@@ -7,7 +7,8 @@ from trially.doctor.examined_server import ExaminedServer
 from trially.doctor.findings import Check, Problem, error, warning
 from trially.doctor.fleet import TenantDatabase
 from trially.doctor.leftovers import running_references
-from trially.tenancy.catalog import UNBUILT, Tenant
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import UNBUILT
 from trially.tenancy.servers.access import MAINTENANCE_DATABASES
 
 MAX_NAMED_TENANTS = 3

@@ -5,7 +5,8 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from trially.tenancy.catalog import UNCLAIMED, PlacementRecord, Tenant
+from trially.tenancy.catalog import PlacementRecord, Tenant
+from trially.tenancy.catalog_choices import UNCLAIMED
 from trially.tenancy.catalog_sessions import control_engine
 from trially.tenancy.lifecycle.measuring import measure_placement
 from trially.tenancy.lifecycle.moving.estimating import measure_tables

@@ -25,7 +25,7 @@ from trially.jobs.files import FileWriter, delete_file, has_file, read_parts
 from trially.jobs.kinds import Kind, Step, Turn, register
 from trially.jobs.model import UNFINISHED, Job
 from trially.recruiting.sources.locking import lock_until_commit
-from trially.state import request_state
+from trially.request_state import request_state
 
 LONGEST_SECONDS = 2 * 3600.0
 ROWS_PER_CHECK = 500

@@ -12,7 +12,8 @@ from trially.database.placement import current_placement
 from trially.database.rows import Item, table_of
 from trially.database.sealed_rows import open_row, open_rows
 from trially.database.snapshots import Snapshot
-from trially.recruiting.patients.model import Patient, PatientIdentifier
+from trially.recruiting.patients.identifiers.model import PatientIdentifier
+from trially.recruiting.patients.model import Patient
 from trially.recruiting.search.model import PatientName
 
 DOCUMENTS_AT_A_TIME = 20

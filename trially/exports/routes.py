@@ -26,21 +26,16 @@ from trially.exports.person import records_of, write_person
 from trially.exports.schema import ExportBodySchema, ExportSchema, PersonExportSchema
 from trially.exports.targets import ZipTarget
 from trially.http.codes import Code
-from trially.http.contract import (
-    accepts,
-    also_returns,
-    chosen_type,
-    may_conflict,
-    returns,
-)
+from trially.http.contract import accepts, also_returns, chosen_type, feature, may_conflict, returns
 from trially.http.problems import Conflict, NotFound
 from trially.jobs.kinds import JobError
 from trially.jobs.model import Job
 from trially.jobs.schema import JobSchema
 from trially.recruiting.patients.routes import PATIENTS
+from trially.request_state import request_state
 from trially.resources.resource import Resource
 from trially.resources.scope import WHOLE_TENANT
-from trially.state import request_state
+from trially.tenancy.entitlements.features import Feature
 
 bp = Blueprint("exports", __name__)
 
@@ -51,6 +46,7 @@ JOBS = Resource(Job, JobSchema(), scope=WHOLE_TENANT)
 
 @bp.post("/exports")
 @requires(Permission.EXPORTS_WRITE)
+@feature(Feature.EXPORTS)
 @accepts(ExportBodySchema())
 @may_conflict
 @returns(ExportSchema(), HTTPStatus.CREATED)

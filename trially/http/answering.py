@@ -76,20 +76,24 @@ def refuse_query(view: View) -> None:
 def _render(contract: Contract, result: Any) -> Response:
     if contract.status is HTTPStatus.NO_CONTENT:
         return Response(status=HTTPStatus.NO_CONTENT)
+    if contract.answers:
+        note_disclosed(contract.subjects, [])
+        return current_app.make_response(result)
     if contract.other_types:
         varying = _render_as_chosen(contract, result)
         varying.vary.add("Accept")
         return varying
     if contract.deferred is not None and isinstance(result, Response):
         return result
-    return _render_result(contract, result)
+    return render_result(contract, result)
 
 
 def _render_as_chosen(contract: Contract, result: Any) -> Response:
-    return result if isinstance(result, Response) else _render_result(contract, result)
+    return result if isinstance(result, Response) else render_result(contract, result)
 
 
-def _render_result(contract: Contract, result: Any) -> Response:
+def render_result(contract: Contract, result: Any) -> Response:
+    """Render what a view has returned, or would have, by its contract."""
     if contract.result is None:
         return current_app.make_response(result)
     if contract.is_page:
@@ -112,9 +116,11 @@ def _render_item(contract: Contract, item: dict[str, Any]) -> Response:
         response = json_response(masked, contract.status)
     if contract.has_version:
         response.headers["ETag"] = item[ETAG]
-    if contract.creates:
+    if contract.located_at is not None:
+        response.headers["Location"] = f"{request.script_root}{contract.located_at}/{item['id']}"
+    elif contract.creates:
         path = request.path.rstrip("/")
-        response.headers["Location"] = f"{request.script_root}{path}/{item['id']}"
+        response.headers["Location"] = f"{request.script_root}{path}/{item[contract.located_by]}"
     return response
 
 

@@ -8,7 +8,7 @@ from flask import Flask, Response, current_app, request
 from trially.config import current_settings
 from trially.http.headers import add_missing
 from trially.http.problems import PROBLEM_TYPE
-from trially.state import request_state
+from trially.request_state import request_state
 
 ALLOWED_HEADERS = (
     "Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, Prefer,"
@@ -18,7 +18,8 @@ ALLOWED_HEADERS = (
 """`baggage` and `sentry-trace` are headers of tracing libraries, and have no effect here."""
 
 EXPOSED_HEADERS = (
-    "ETag, Location, X-Read-After, X-Request-ID, Retry-After, Idempotency-Replayed, traceparent"
+    "ETag, Location, X-Read-After, X-Request-ID, Retry-After, RateLimit, RateLimit-Policy,"
+    " Idempotency-Replayed, traceparent"
 )
 PREFLIGHT_MAX_AGE_SECONDS = "600"
 HSTS = "max-age=31536000"

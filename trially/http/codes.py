@@ -48,6 +48,9 @@ class Code(StrEnum):
     DATABASE_UNAVAILABLE = "database_unavailable"
     """The connection to the database was lost or refused. Retry after `Retry-After`."""
 
+    DOCUMENTS_BUSY = "documents_busy"
+    """This server process reads as many documents as it may. Retry after `Retry-After`."""
+
     EXPORT_RUNNING = "export_running"
     """An export of the tenant waits or runs. Wait until it ends."""
 
@@ -108,11 +111,17 @@ class Code(StrEnum):
     JOB_ENDED = "job_ended"
     """The job has ended, so it cannot be cancelled."""
 
+    LAST_OWNER = "last_owner"
+    """The tenant would have no owner. Make another member an owner first."""
+
     LOCK_TIMEOUT = "lock_timeout"
     """Another transaction holds the record for too long. Retry after `Retry-After`."""
 
     LEGAL_HOLD = "legal_hold"
     """The patient is under a legal hold, so nothing of the patient may be deleted."""
+
+    FEATURE_NOT_IN_PLAN = "feature_not_in_plan"
+    """The plan of the tenant lacks `feature`; `plans` have it. `contact` is whom to ask."""
 
     MALFORMED_JSON = "malformed_json"
     """The body is not JSON, or an object of it names a member twice."""
@@ -123,14 +132,32 @@ class Code(StrEnum):
     MISSING_TOKEN = "missing_token"  # noqa: S105
     """The request has no bearer token."""
 
+    MORE_THAN_OWN_RIGHTS = "more_than_own_rights"
+    """The caller would grant, change or remove rights that the caller does not have."""
+
+    NO_ACTIVE_VERSION = "no_active_version"
+    """The study has no active version of its protocol, so it selects no patients."""
+
+    NOT_AN_OPERATOR = "not_an_operator"
+    """The token of the platform API is valid, and its holder is no operator here."""
+
+    NOT_IN_AN_ORGANISATION = "not_in_an_organisation"
+    """The token for organisations is valid, and its holder is a person of none."""
+
     NOT_FOUND = "not_found"
     """The record does not exist, or the caller may not see it."""
 
     TENANT_LEAVING = "tenant_leaving"
     """The tenant is suspended, and will be erased at `erase_after`. Only its members are told."""
 
+    NO_DOMAIN = "no_domain"
+    """The branding of the tenant has no domain, so there is none to verify."""
+
     NO_TENANT_ACCESS = "no_tenant_access"
     """The token gives no access to this tenant: unknown, suspended and foreign tenants alike."""
+
+    OPERATION_ENDED = "operation_ended"
+    """The operation has ended, so it can be neither cancelled nor resumed."""
 
     OWN_ALERT = "own_alert"
     """The alert is about the caller, who therefore cannot acknowledge it."""
@@ -146,6 +173,9 @@ class Code(StrEnum):
 
     PRECONDITION_REQUIRED = "precondition_required"
     """The request needs a precondition."""
+
+    QUOTA_EXCEEDED = "quota_exceeded"
+    """The tenant has as many of `limit` as its plan allows. `contact` is whom to ask."""
 
     RECORD_REPLACES_OTHERS = "record_replaces_others"
     """Other records of the same person were merged into this one. `replaced_ids` lists them."""
@@ -168,6 +198,9 @@ class Code(StrEnum):
     TENANT_CHOICE_REQUIRED = "tenant_choice_required"
     """The token is valid for several tenants. Choose one with `X-Tenant-ID`."""
 
+    TEXT_NOT_READ = "text_not_read"
+    """The text is too long for the reader, or the reader failed. `detail` says which."""
+
     TOO_MANY_CONNECTIONS = "too_many_connections"
     """The server closed a waiting connection in favour of others. Retry after `Retry-After`."""
 
@@ -175,7 +208,10 @@ class Code(StrEnum):
     """The tenant runs, or has waiting, as many imports as it may. Retry after `Retry-After`."""
 
     TOO_MANY_REQUESTS = "too_many_requests"
-    """The caller has sent too many requests. Retry after `Retry-After`."""
+    """As many requests were sent, or run, as `limit` allows. Retry after `Retry-After`."""
+
+    TOO_MANY_UNKNOWN_KEYS = "too_many_unknown_keys"
+    """This server process looks up no more unknown API keys now. Retry after `Retry-After`."""
 
     TOO_MANY_STREAMS = "too_many_streams"
     """Too many event streams are open. Poll the job instead, or retry after `Retry-After`."""
@@ -191,6 +227,12 @@ class Code(StrEnum):
 
     VALIDATION_FAILED = "validation_failed"
     """The body breaks a rule; `errors` points to each value."""
+
+    VERSION_NOT_READY = "version_not_ready"
+    """The version of the protocol cannot be activated; `errors` says what hinders it."""
+
+    VERSION_FROZEN = "version_frozen"
+    """The version of the protocol is active or superseded, so it never changes. Copy it."""
 
     VERSION_CONFLICT = "version_conflict"
     """The record has changed since the version that If-Match names. Read it again."""

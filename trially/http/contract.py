@@ -44,6 +44,9 @@ class Contract:
     other_types: tuple[str, ...] = ()
     """Media types besides JSON that the view may answer in, as a response that it makes itself."""
 
+    answers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Schema and example of an answer that the view makes itself, by media type."""
+
     deferred: Schema | None = None
     """The answer 202 if the client prefers not to wait: see `prefers_async`."""
 
@@ -57,20 +60,35 @@ class Contract:
     """Each item of the result has its ETag as a member."""
 
     status: HTTPStatus = HTTPStatus.OK
+    located_by: str = "id"
+    """The member of a created record that its URL ends with."""
+
+    located_at: str | None = None
+    """The path under which the result is found by its id, if it is not below this one."""
+
+    feature: str | None = None
+    """The feature that the tenant's plan must include."""
+
+    shows_secret: bool = False
+    """The answer has a secret that is shown once, so it is not stored for an Idempotency-Key."""
+
     is_page: bool = False
     has_version: bool = False
     matches_versions: bool = False
     only_reads: bool = False
+    stores_results: bool = False
 
     @property
     def creates(self) -> bool:
         """Whether the view creates a record, whose id is in the result."""
-        return self.status is HTTPStatus.CREATED and "id" in getattr(self.result, "fields", ())
+        is_created = self.status is HTTPStatus.CREATED
+        return is_created and self.located_by in getattr(self.result, "fields", ())
 
     @property
     def is_keyed(self) -> bool:
         """Whether the route accepts an Idempotency-Key."""
-        return self.status is HTTPStatus.CREATED and not self.streams_body
+        is_new = self.status in (HTTPStatus.CREATED, HTTPStatus.ACCEPTED)
+        return is_new and not (self.streams_body or self.shows_secret)
 
     @property
     def streams_body(self) -> bool:
@@ -115,15 +133,26 @@ def returns(schema: Schema, status: HTTPStatus = HTTPStatus.OK) -> Callable[[Vie
     return _record(**_result(schema), status=status)
 
 
-def returns_version(schema: Schema, status: HTTPStatus = HTTPStatus.OK) -> Callable[[View], View]:
+def returns_version(
+    schema: Schema, status: HTTPStatus = HTTPStatus.OK, *, located_by: str = "id"
+) -> Callable[[View], View]:
     """Render the mapping that the view returns as JSON, and its `version` as the ETag.
 
-    A GET whose If-None-Match names that ETag is answered with 304. Raises `TypeError` if the schema
+    `located_by` is the member of a created record that its URL ends with. A GET whose
+    If-None-Match names that ETag is answered with 304. Raises `TypeError` if the schema
     has no field `etag`.
     """
     if ETAG not in schema.fields:
         raise TypeError(f"{type(schema).__name__} has no field etag. Add `etag = EntityTag()`.")
-    return _record(**_result(schema), status=status, has_version=True)
+    return _record(**_result(schema), status=status, has_version=True, located_by=located_by)
+
+
+def returns_later(schema: Schema, path: str) -> Callable[[View], View]:
+    """Answer 202 with the mapping that the view returns, whose URL is `path` and its id.
+
+    The client finds the result there when it is done.
+    """
+    return _record(**_result(schema), status=HTTPStatus.ACCEPTED, located_at=path)
 
 
 def returns_page(schema: Schema) -> Callable[[View], View]:
@@ -137,6 +166,21 @@ def also_returns(*media_types: str) -> Callable[[View], View]:
     The view answers in them with a response of its own.
     """
     return _record(other_types=media_types)
+
+
+def answers_in(
+    media_types: Mapping[str, Mapping[str, Any]],
+    *,
+    subjects: Subjects | None = None,
+    has_etag: bool = False,
+) -> Callable[[View], View]:
+    """Declare the media types of a response that the view makes itself.
+
+    The OpenAPI document shows the `schema` and the `example` of each. `subjects=()` says that the
+    request is recorded as one about patients, of whom none is stored. `has_etag` says that the view
+    sets an ETag, and answers 304 to If-None-Match.
+    """
+    return _record(answers=media_types, subjects=subjects, has_version=has_etag)
 
 
 def also_defers(schema: Schema) -> Callable[[View], View]:
@@ -159,9 +203,19 @@ def chosen_type(*media_types: str) -> str:
     return request.accept_mimetypes.best_match(types, default=JSON_TYPE) or JSON_TYPE
 
 
+def shows_secret(view: View) -> View:
+    """Declare that the answer has a secret that is shown once, and nowhere stored."""
+    return _record(shows_secret=True)(view)
+
+
 def may_conflict(view: View) -> View:
     """Declare that the state of the item may forbid the request: the answer is 409 then."""
     return _record(may_conflict=True)(view)
+
+
+def feature(name: str) -> Callable[[View], View]:
+    """Refuse the request with 403 if the tenant does not have this feature of plans."""
+    return _record(feature=name)
 
 
 def returns_nothing(view: View) -> View:
@@ -177,6 +231,14 @@ def matches_versions(view: View) -> View:
 def only_reads(view: View) -> View:
     """Declare that the view changes nothing whatever its method, so a replica may answer it."""
     return _record(only_reads=True)(view)
+
+
+def stores_results(view: View) -> View:
+    """Declare that a view that only reads may store what it has computed for later requests.
+
+    The primary answers it, because a replica cannot store.
+    """
+    return _record(stores_results=True)(view)
 
 
 def _result(schema: Schema) -> dict[str, Any]:

@@ -10,7 +10,7 @@ answer may show something about patients, and that it is not known which. Such a
 without patients.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -20,13 +20,17 @@ from marshmallow import Schema
 
 from trially.http.masking import marks_of
 from trially.phi import Phi
-from trially.state import request_state
+from trially.request_state import request_state
 
 Subjects = tuple[str, ...]
 _PAGING = frozenset({"limit", "cursor", "total", "sort"})
 
 IN_PATH = "patient_id in the path"
 """Stands for the patient that the path of the request names."""
+
+
+class DisclosingViewError(RuntimeError):
+    """A view that must show no patient has a schema with patients."""
 
 
 class UnauditedViewError(TypeError):
@@ -95,6 +99,21 @@ def refuse_unaudited_views(
             raise UnauditedViewError(
                 f"The view of {endpoint!r} needs {permission}, so it shows patients, and it does"
                 " not say which. Return a schema that says its subjects."
+            )
+
+
+def refuse_patients_in(
+    views: Mapping[str, Callable[..., Any]], permissions: Collection[Any]
+) -> None:
+    """Raise `DisclosingViewError` if a view with one of these permissions may show a patient."""
+    for endpoint, view in sorted(views.items()):
+        contract = view.__dict__.get("contract")
+        if contract is None or view.__dict__.get("permission") not in permissions:
+            continue
+        if contract.mask is not None or contract.subjects is not None:
+            raise DisclosingViewError(
+                f"The view of {endpoint!r} belongs to the platform API, and its answer has fields"
+                " about patients. Remove them."
             )
 
 

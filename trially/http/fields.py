@@ -1,11 +1,11 @@
 """Fields of payloads that marshmallow lacks."""
 
 import datetime as dt
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate
 
 from trially.phi import PLAIN
 from trially.plain_text import is_plain
@@ -76,6 +76,53 @@ class Choice(fields.String):
 
     def __init__(self, choices: type[Any], **kwargs: Any) -> None:
         super().__init__(validate=validate.OneOf([str(choice) for choice in choices]), **kwargs)
+
+
+class Scalar(fields.Raw):
+    """A text, a number, true or false."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(metadata={"type": ["string", "number", "boolean"]}, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, str | int | float):
+            raise self.make_error("nested")
+        return super()._deserialize(value, attr, data, **kwargs)
+
+    default_error_messages = {  # noqa: RUF012
+        "nested": "Must be a text, a number, true or false."
+    }
+
+
+class OpenObject(fields.Dict):
+    """An object whose members a tenant has defined. Each of them is one of `values`.
+
+    `hidden` returns the members that are masked for callers without the PHI level `full`. Without
+    it, none is.
+    """
+
+    def __init__(
+        self,
+        values: fields.Field[Any],
+        *,
+        hidden: Callable[[], Collection[str]] | None = None,
+        metadata: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
+        super().__init__(values=values, metadata=metadata)
+        self.hidden = hidden
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        try:
+            return super()._deserialize(value, attr, data, **kwargs)  # type: ignore[no-untyped-call]
+        except ValidationError as error:
+            raise ValidationError(_of_members(error.messages)) from None
+
+
+def _of_members(messages: Any) -> Any:
+    """Return the messages of members without the step from a member to its value."""
+    if not isinstance(messages, Mapping):
+        return messages
+    return {name: steps.get("value", steps) for name, steps in messages.items()}
 
 
 class EntityTag(fields.String):

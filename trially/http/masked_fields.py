@@ -4,6 +4,7 @@ The names depend on the masked item alone, so they disclose nothing that the mas
 
 - An identifier is always named: its masked value is null, whatever was stored.
 - A code, or text from a value set, is named if its masked value is null. It may also be unknown.
+- A custom field that the tenant calls an identifier is always named: `custom.NAME`.
 - A date, its precision and a postal code are named if they are not null. They are less precise.
 
 A field of a nested object is named by its path, such as `address.city`.
@@ -14,6 +15,7 @@ from typing import Any
 
 from marshmallow import Schema, fields
 
+from trially.http.fields import OpenObject
 from trially.phi import MARK, Phi
 
 MASKED_FIELDS = "masked_fields"
@@ -39,9 +41,16 @@ def names_of_masked(schema: Schema) -> Names:
         if (inner := nested_schema(field)) and any(possible_names(inner))
     ]
 
+    open_objects = [
+        (name, field.hidden)
+        for name, field in schema.fields.items()
+        if isinstance(field, OpenObject) and field.hidden
+    ]
+
     def names(item: Any) -> list[str]:
         found = [
             *always,
+            *[f"{name}.{member}" for name, hidden in open_objects for member in hidden()],
             *[name for name in if_null if item.get(name) is None],
             *[name for name in if_shown if item.get(name) is not None],
         ]
@@ -67,8 +76,17 @@ def possible_names(schema: Schema, path: str = "") -> Iterator[str]:
         inner = nested_schema(field)
         if inner is not None:
             yield from possible_names(inner, f"{path}{name}.")
-        elif field.metadata.get(MARK, Phi.NONE) != Phi.NONE:
+        elif field.metadata.get(MARK, Phi.NONE) not in {Phi.NONE, Phi.MEMBERS}:
             yield f"{path}{name}"
+
+
+def open_objects_of(schema: Schema) -> list[str]:
+    """Return the objects of a schema whose masked members a tenant has defined."""
+    return [
+        name
+        for name, field in schema.fields.items()
+        if isinstance(field, OpenObject) and field.hidden is not None
+    ]
 
 
 def nested_schema(field: fields.Field[Any]) -> Schema | None:

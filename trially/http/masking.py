@@ -11,13 +11,14 @@ from typing import Any
 from marshmallow import Schema, fields
 
 from trially.http.codes import Code
+from trially.http.fields import OpenObject
 from trially.http.masked_fields import (
     MASKED_TO_NULL,
     nested_schema,
 )
 from trially.http.problems import Forbidden
 from trially.phi import MARK, VALUE_SET, Phi
-from trially.state import request_state
+from trially.request_state import request_state
 from trially.value_sets import VALUE_SETS
 from trially.value_sets.codes import is_code
 
@@ -79,8 +80,15 @@ def shown_page(page: dict[str, Any], mask: Mask | None) -> dict[str, Any]:
 
 
 def masked_names(schema: Schema) -> frozenset[str]:
-    """Return the names of the fields of a schema that are masked."""
-    return frozenset(name for name, field in schema.fields.items() if _mask_of_field(field))
+    """Return the names of the fields of a schema that are masked.
+
+    An object of custom fields is not among them, because only some of its members are masked.
+    """
+    return frozenset(
+        name
+        for name, field in schema.fields.items()
+        if _mask_of_field(field) and not isinstance(field, OpenObject)
+    )
 
 
 def refuse_masked(names: Collection[str]) -> None:
@@ -128,6 +136,8 @@ def marks_of(schema: Schema, path: str = "") -> Iterator[tuple[str, Phi]]:
 
 
 def _mask_of_field(field: fields.Field[Any]) -> FieldMask | None:
+    if isinstance(field, OpenObject):
+        return _mask_of_members(field)
     inner = nested_schema(field)
     if inner is None:
         mark = field.metadata.get(MARK, Phi.NONE)
@@ -142,6 +152,14 @@ def _mask_of_field(field: fields.Field[Any]) -> FieldMask | None:
     if isinstance(field, fields.Nested):
         return lambda inside, _: mask(inside)
     return lambda items, _: [mask(item) for item in items]
+
+
+def _mask_of_members(field: OpenObject) -> FieldMask | None:
+    """Return the mask of an object of custom fields: absent and masked members look the same."""
+    hidden = field.hidden
+    if hidden is None:
+        return None
+    return lambda members, _: {**members, **dict.fromkeys(hidden())}
 
 
 def _masked_to_null(schema: Schema) -> list[str]:

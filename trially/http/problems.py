@@ -15,7 +15,7 @@ from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException
 
 from trially.http.codes import Code
-from trially.state import request_state
+from trially.request_state import request_state
 
 PROBLEM_TYPE = "application/problem+json"
 

@@ -6,7 +6,7 @@ from flask import Flask, Response, request
 from uuid_utils.compat import uuid7
 
 from trially.http.headers import add_missing
-from trially.state import request_state
+from trially.request_state import request_state
 
 HEADER = "X-Request-ID"
 NEITHER_STORED_NOR_SNIFFED = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}

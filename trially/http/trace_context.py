@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from flask import Flask, Response, request
 
-from trially.state import request_state
+from trially.request_state import request_state
 
 HEADER = "traceparent"
 _USABLE = re.compile(

@@ -12,7 +12,7 @@ from trially.auth.support.identities import supporter
 from trially.database.placement import current_placement
 from trially.jobs.claiming import ClaimedJob
 from trially.jobs.kinds import JobError, Kind
-from trially.state import request_state
+from trially.request_state import request_state
 from trially.tenancy.context import current_tenant
 from trially.tenancy.directory import directory
 
@@ -57,7 +57,7 @@ def acting(job: ClaimedJob, kind: Kind, identity: Identity | None) -> Iterator[N
     level = None if identity is None else identity.phi_level
     purpose = Purpose.OPERATION if job.operator else Purpose.RESEARCH
     state = request_state()
-    state.identity = identity
+    state.identity, state.runs_job = identity, True
     state.actor = Actor(
         Form(f"job {kind.name}", kind.action, purpose, level),
         member_id=job.member_id,

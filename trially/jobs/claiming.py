@@ -13,12 +13,15 @@ from uuid import UUID, uuid4
 import orjson
 from sqlalchemy import text
 
+from trially.config import current_settings
 from trially.database.changes import note_derived
 from trially.database.placement import current_placement
 from trially.database.session import db, transaction
 from trially.jobs.kinds import LeaseLostError
 from trially.jobs.model import JobState
-from trially.jobs.wakeups import Counted
+from trially.jobs.wakeups import Counted, wake_after_commit
+from trially.tenancy.context import current_tenant
+from trially.tenancy.entitlements.limits import Limit
 
 TABLE = "job"
 
@@ -62,6 +65,24 @@ the last place. The second statement sees what was committed before it got the l
 The claim does not wait for the disk. If a crash of the server loses it, the job waits again. What
 the job commits afterwards is on disk only together with the claim.
 """
+
+_KEEP_OUT_CLAIMS = text(
+    """
+    SELECT pg_try_advisory_xact_lock_shared(
+        hashtextextended('jobs of ' || CAST(:tenant_id AS text), 0))
+    """
+)
+"""Returns false if a worker claims a job of the tenant at this moment. Else claims wait until this
+transaction has ended. A claim and an end that do not see each other would leave a place empty.
+"""
+
+_IS_AWAITED = """
+    EXISTS (SELECT FROM job AS other WHERE other.tenant_id = :tenant_id AND other.state = 'queued'
+        AND other.ended_at IS NULL AND other.due_at <= statement_timestamp())
+    AND :most <= (SELECT count(*) FROM job AS other
+        WHERE other.tenant_id = :tenant_id AND other.state = 'running')
+"""
+"""Whether another job waits while, before this statement, as many ran as may."""
 
 _COUNT = text(
     """
@@ -172,14 +193,35 @@ def delete_ended(days: int) -> None:
         note_derived(TABLE)
 
 
+def most_jobs() -> int:
+    """Return how many jobs of the current tenant may run at the same time, over all workers."""
+    most = current_tenant().plan.most(Limit.CONCURRENT_JOBS)
+    return current_settings().jobs_per_tenant if most is None else most
+
+
 def write_claimed(job: ClaimedJob, assignments: str, **values: Any) -> bool:
     """Write to a claimed job, and return whether someone has asked to cancel it.
 
     `assignments` is SQL of this package. Raises `LeaseLostError` if another worker has the job.
     """
+    return _write(job, assignments, "is_cancelled", values)
+
+
+def end_claimed(job: ClaimedJob, assignments: str, **values: Any) -> None:
+    """Write to a claimed job that it ends, and wake a worker if another job waits for its place.
+
+    Raises `LeaseLostError`.
+    """
+    is_alone = db.session.scalar(_KEEP_OUT_CLAIMS, {"tenant_id": job.tenant_id})
+    is_awaited = _write(job, assignments, _IS_AWAITED, {**values, "most": most_jobs()})
+    if is_awaited or not is_alone:
+        wake_after_commit()
+
+
+def _write(job: ClaimedJob, assignments: str, returning: str, values: Mapping[str, Any]) -> bool:
     statement = text(
         f"UPDATE job SET {assignments}, updated_at = now() WHERE tenant_id = :tenant_id"
-        " AND id = :id AND lease_id = :lease_id AND state = 'running' RETURNING is_cancelled"
+        f" AND id = :id AND lease_id = :lease_id AND state = 'running' RETURNING {returning}"
     )
     row = db.session.execute(
         statement,
@@ -188,7 +230,7 @@ def write_claimed(job: ClaimedJob, assignments: str, **values: Any) -> bool:
     note_derived(TABLE)
     if row is None:
         raise LeaseLostError
-    return bool(row.is_cancelled)
+    return bool(row[0])
 
 
 def as_json(value: Mapping[str, Any] | None) -> str | None:

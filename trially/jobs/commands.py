@@ -10,8 +10,9 @@ from flask import current_app
 from sqlalchemy import select
 
 from trially.config import current_settings
+from trially.database.engines import engine_registry
 from trially.database.rows import Item, columns_named, fetch_items, find_item, of_current_tenant
-from trially.database.session import engine_registry, rolled_back, transaction
+from trially.database.session import rolled_back, transaction
 from trially.jobs.cancelling import NoJobError, cancel, retry
 from trially.jobs.enqueuing import SHOWN_COLUMNS
 from trially.jobs.metrics_server import serving_metrics
@@ -21,6 +22,7 @@ from trially.observability import logs
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.context import administered_tenant
 from trially.tenancy.lifecycle.completing import complete_slug
+from trially.tenancy.tasks.lane import TaskLane, carrying_out_tasks
 from trially.terminal import (
     NOTHING,
     Loss,
@@ -45,9 +47,10 @@ dry_run_option = click.option("--dry-run", is_flag=True, help="Show the result, 
 @click.option("--once", is_flag=True, help="Run the jobs that are due now, and end.")
 @json_option
 def worker(*, threads: int | None, once: bool, as_json: bool) -> None:
-    """Run the jobs of all tenants until ended.
+    """Run the jobs of all tenants, and operators' tasks, until ended.
 
-    Tenants take turns. SIGTERM and Ctrl-C end the worker after the steps that are running.
+    Tenants take turns. Each task of the platform API has a process of its own. SIGTERM and Ctrl-C
+    end the worker after the steps that are running.
 
     \b
     Examples:
@@ -57,15 +60,16 @@ def worker(*, threads: int | None, once: bool, as_json: bool) -> None:
     app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
     running = Worker(app, threads)
     if once:
-        number = running.run_due()
-        print_item({"jobs": number}, f"Ran {plural(number, 'job')}.", as_json=as_json)
+        number, tasks = running.run_due(), TaskLane(app).run_due()
+        sentence = f"Ran {plural(number, 'job')} and {plural(tasks, 'task')}."
+        print_item({"jobs": number, "tasks": tasks}, sentence, as_json=as_json)
         return
     engine_registry().visit_in_turn()
     settings = current_settings()
     logs.configure(level=settings.log_level, is_for_people=sys.stderr.isatty())
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: running.stop())
-    with serving_metrics(settings):
+    with serving_metrics(settings), carrying_out_tasks(app):
         running.run()
 
 

@@ -17,7 +17,7 @@ from uuid import UUID
 import orjson
 from flask import Flask, Response, current_app
 
-from trially.auth.identity import read_identity, refuse_revoked
+from trially.auth.identity import Credential, read_identity, refuse_revoked
 from trially.auth.permissions import Permission
 from trially.auth.tokens import Claims
 from trially.database.placement import current_placement
@@ -31,7 +31,8 @@ from trially.http.retry_after import retry_after
 from trially.jobs.enqueuing import SHOWN_COLUMNS
 from trially.jobs.model import UNFINISHED, Job
 from trially.jobs.visibility import is_own
-from trially.state import request_state, state_of
+from trially.request_state import request_state
+from trially.state import state_of
 from trially.tenancy.context import current_tenant, enter_tenant
 from trially.tenancy.directory import directory
 from trially.tenancy.tenant_entries import SupportAccess
@@ -55,7 +56,7 @@ class Watcher:
     """Who follows a job."""
 
     tenant_id: UUID
-    claims: Claims
+    credential: Credential
     support: SupportAccess | None
 
 
@@ -65,10 +66,10 @@ def stream_job(job: Item) -> Response:
     Answers 429 or 503 if too many streams are open.
     """
     state, tenant_id = request_state(), current_tenant().tenant_id
-    assert state.claims is not None  # noqa: S101
+    assert state.credential is not None  # noqa: S101
     app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
     place = _occupy(app, tenant_id)
-    watcher = Watcher(tenant_id, state.claims, state.support)
+    watcher = Watcher(tenant_id, state.credential, state.support)
     response = Response(_events(app, watcher, job), mimetype=EVENT_STREAM)
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"
@@ -79,8 +80,7 @@ def stream_job(job: Item) -> Response:
 
 
 def _events(app: Flask, watcher: Watcher, job: Item) -> Iterator[bytes]:
-    seconds = min(STREAM_SECONDS, watcher.claims.exp - time.time())
-    ends_at = time.monotonic() + seconds
+    ends_at = time.monotonic() + min(STREAM_SECONDS, _lifetime(watcher.credential))
     yield b"retry: %d\n\n" % RETRY_MS
     sent: int | None = None
     while True:
@@ -101,13 +101,18 @@ def _events(app: Flask, watcher: Watcher, job: Item) -> Iterator[bytes]:
         job = seen
 
 
+def _lifetime(credential: Credential) -> float:
+    """Return for how many seconds a token is valid. An API key is looked up at each event."""
+    return credential.exp - time.time() if isinstance(credential, Claims) else STREAM_SECONDS
+
+
 @contextmanager
 def _watching(app: Flask, watcher: Watcher) -> Iterator[None]:
     """Run the block in a transaction of the watcher's tenant, where it is placed now."""
     with app.app_context():
         enter_tenant(directory().find(str(watcher.tenant_id)))
         state = request_state()
-        state.claims, state.support = watcher.claims, watcher.support
+        state.credential, state.support = watcher.credential, watcher.support
         with transaction():
             open_transaction()
             yield
@@ -115,8 +120,8 @@ def _watching(app: Flask, watcher: Watcher) -> Iterator[None]:
 
 def _read(job_id: UUID, watcher: Watcher) -> Item | None:
     """Return the job, or None if the watcher may not see it any more."""
-    identity = read_identity(watcher.claims, current_placement())
-    refuse_revoked(watcher.claims, current_tenant())
+    identity = read_identity(watcher.credential, current_placement())
+    refuse_revoked(watcher.credential, current_tenant())
     job = find_item(Job, job_id, SHOWN_COLUMNS)
     if job is None or not (identity.may(Permission.JOBS_READ) and is_own(job, identity)):
         return None

@@ -9,7 +9,7 @@ from threading import Thread
 
 from trially.config import Settings
 from trially.errors import OperatorError
-from trially.observability import metrics
+from trially.observability.rendering import render
 
 CLIENT_SECONDS = 5.0
 """How long a client may take for its request. Requests are answered one after the other."""
@@ -61,7 +61,7 @@ def _handler_of(token: str) -> type[BaseHTTPRequestHandler]:
             elif self.path != "/metrics":
                 self._answer(HTTPStatus.NOT_FOUND, b"", "text/plain")
             else:
-                self._answer(HTTPStatus.OK, *metrics.render())
+                self._answer(HTTPStatus.OK, *render())
 
         def _answer(self, status: HTTPStatus, body: bytes, content_type: str) -> None:
             self.send_response(status)

@@ -24,7 +24,7 @@ from trially.database.placement import StalePlacementError
 from trially.database.session import transaction
 from trially.jobs.askers import acting, check_asker
 from trially.jobs.attempts import Attempt, Heart, tenant_of_job, writing_to_job
-from trially.jobs.claiming import ClaimedJob, as_json, write_claimed
+from trially.jobs.claiming import ClaimedJob, as_json, end_claimed, write_claimed
 from trially.jobs.files import delete_file
 from trially.jobs.kinds import (
     JobError,
@@ -51,6 +51,13 @@ ABANDONED = "The worker stopped, or did not renew its lease in time."
 
 RELEASED, LOST = "released", "lost"
 """Outcomes of attempts after which the job is not in a state of its own."""
+
+_COMPLETED = (
+    "step = :step, position = CAST(:position AS jsonb), attempts = 1, error = NULL,"
+    " progress_done = :done, progress_total = :total,"
+    " result = coalesce(result, '{}') || CAST(:result AS jsonb)"
+)
+_DONE = ", state = 'done', ended_at = clock_timestamp(), lease_id = NULL"
 
 
 def run_job(app: Flask, attempt: Attempt, heart: Heart) -> str:
@@ -142,24 +149,20 @@ def _complete(attempt: Attempt, job: ClaimedJob, step: Step, turn: Turn) -> Clai
     is_part = turn.next_position is not None
     is_last = not is_part and attempt.kind.step_after(step.name) is None
     name = job.step if is_part else step.name
-    is_cancelled = write_claimed(
-        job,
-        "step = :step, position = CAST(:position AS jsonb), attempts = 1, error = NULL,"
-        " progress_done = :done, progress_total = :total,"
-        " result = coalesce(result, '{}') || CAST(:result AS jsonb)"
-        + (", state = 'done', ended_at = clock_timestamp(), lease_id = NULL" if is_last else ""),
-        step=name,
-        position=as_json(turn.next_position),
-        done=turn.done,
-        total=turn.total,
-        result=as_json(turn.results),
-    )
+    written = {
+        "step": name,
+        "position": as_json(turn.next_position),
+        "done": turn.done,
+        "total": turn.total,
+        "result": as_json(turn.results),
+    }
     note(job_id=str(job.id), job=attempt.kind.name, step=step.name)
     if is_last:
+        end_claimed(job, _COMPLETED + _DONE, **written)
         if attempt.kind.has_file:
             delete_file(job.id)
         return JobState.DONE
-    if is_cancelled:
+    if write_claimed(job, _COMPLETED, **written):
         attempt.cancel()
     return replace(
         job,
@@ -226,7 +229,7 @@ def _end(
     result: Mapping[str, Any] = MappingProxyType({}),
 ) -> str:
     with writing_to_job(app, job.tenant_id):
-        write_claimed(
+        end_claimed(
             job,
             "state = :state, error = coalesce(:error, error), ended_at = clock_timestamp(),"
             " lease_id = NULL, result = coalesce(result, '{}') || CAST(:result AS jsonb)",

@@ -22,8 +22,9 @@ from sqlalchemy.exc import ProgrammingError
 
 from trially.config import current_settings
 from trially.database.placement import current_placement
-from trially.state import app_state, request_state
-from trially.tenancy.catalog import TenantStatus
+from trially.request_state import request_state
+from trially.state import app_state
+from trially.tenancy.catalog_choices import TenantStatus
 from trially.tenancy.catalog_reader import CatalogUnavailableError, catalog_reader
 from trially.tenancy.catalog_sessions import control_engine, reader_engine
 

@@ -15,9 +15,11 @@ from trially.database.session import transaction
 from trially.errors import OperatorError
 from trially.jobs import claiming, wakeups
 from trially.jobs.attempts import Attempt, Heart, tenant_of_job
+from trially.jobs.chores import do_chores, wait_for_chores
 from trially.jobs.claiming import Visit
 from trially.jobs.files import delete_old_files
 from trially.jobs.kinds import KINDS
+from trially.jobs.routines import enqueue_due
 from trially.jobs.running import run_job
 from trially.jobs.wakeups import Queue, Turn
 from trially.observability.metrics import job_seconds, jobs_total
@@ -69,7 +71,6 @@ class Worker:
     def __init__(self, app: Flask, threads: int | None = None) -> None:
         self._app = app
         settings = state_of(app).settings
-        self._most = settings.jobs_per_tenant
         self._lease_seconds = settings.job_lease_seconds
         self._sweep_seconds = settings.job_sweep_seconds
         self._retention_days = settings.job_retention_days
@@ -85,6 +86,12 @@ class Worker:
         """Visits of tenants that have failed in a row."""
 
         self._counted_at: dict[UUID, float] = {}
+        self._routines_at: dict[UUID, float] = {}
+        """When a routine job of a tenant may be due, by `time.monotonic()`."""
+
+        self._chores_at: dict[UUID, tuple[float, int]] = {}
+        """When the chores of a tenant are due, and the wake-ups before they were done last."""
+
         self._tenants_added_at = float("-inf")
 
     def run(self) -> None:
@@ -100,6 +107,8 @@ class Worker:
         ends_at = time.monotonic() + STOP_SECONDS
         for each in threads:
             each.join(max(0.0, ends_at - time.monotonic()))
+        with self._app.app_context():
+            wait_for_chores(max(0.0, ends_at - time.monotonic()))
 
     def run_due(self) -> int:
         """Run the jobs that are due now, in this thread, and return their number.
@@ -112,6 +121,8 @@ class Worker:
         try:
             while not self._stopping.is_set() and (done := self._visit_next(lane)) is not None:
                 number += done
+            with self._app.app_context():
+                wait_for_chores(STOP_SECONDS)
         finally:
             lane.close()
         return number
@@ -160,6 +171,8 @@ class Worker:
         seconds = min(
             self._sweep_seconds * random.uniform(0.5, 1),  # noqa: S311  spreads visits
             float("inf") if visit.next_seconds is None else visit.next_seconds,
+            self._routines_at[turn.tenant_id] - time.monotonic(),
+            self._chores_at[turn.tenant_id][0] - time.monotonic(),
             # The job that begins now may be abandoned.
             float("inf") if visit.job is None else self._lease_seconds,
         )
@@ -183,11 +196,29 @@ class Worker:
 
     def _claim(self, turn: Turn, *, counts: bool) -> Visit:
         with tenant_of_job(self._app, turn.tenant_id):
-            visit = claiming.claim(KINDS, self._most, self._lease_seconds, counts=counts)
+            self._ask_for_routines(turn.tenant_id)
+            self._do_chores(turn)
+            visit = claiming.claim(KINDS, claiming.most_jobs(), self._lease_seconds, counts=counts)
             if visit.job is None:
                 claiming.delete_ended(self._retention_days)
                 _delete_old_files()
             return visit
+
+    def _ask_for_routines(self, tenant_id: UUID) -> None:
+        """Ask for the routine jobs of the current tenant, if it is time to look for them.
+
+        It comes before the claim, because they come before other jobs of the same time.
+        """
+        now = time.monotonic()
+        if now >= self._routines_at.get(tenant_id, now):
+            self._routines_at[tenant_id] = now + min(enqueue_due(), self._sweep_seconds)
+
+    def _do_chores(self, turn: Turn) -> None:
+        """Do the chores of the current tenant, if they are due or somebody has woken it since."""
+        now, (due_at, seen) = time.monotonic(), self._chores_at.get(turn.tenant_id, (0.0, -1))
+        if now >= due_at or turn.generation != seen:
+            due_at = now + min(do_chores(), self._sweep_seconds)
+            self._chores_at[turn.tenant_id] = due_at, turn.generation
 
     def _run(self, attempt: Attempt, lane: "_Lane") -> None:
         with self._lock:

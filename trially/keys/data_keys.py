@@ -33,6 +33,12 @@ class DataPurpose(Enum):
     JOB_FILES = b"trially data key: files of jobs"
     """Encrypts uploaded files until a worker has imported them."""
 
+    STUDY_DOCUMENTS = b"trially data key: documents of studies"
+    """Encrypts the documents of studies and their text, and makes the digests of the files."""
+
+    WEBHOOKS = b"trially data key: secrets of webhooks"
+    """Makes the secrets with which webhooks are signed."""
+
 
 @dataclass(frozen=True)
 class DataKey:

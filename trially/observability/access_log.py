@@ -6,11 +6,14 @@ import time
 from flask import Flask, Response, request
 
 from trially.database.dialect import statement_was_slow
-from trially.database.session import engine_registry
+from trially.database.engines import engine_registry
 from trially.observability.logs import requests_log, route_of_request
-from trially.observability.metrics import count_request, usage
-from trially.observability.slow_statements import log_slow_statement
-from trially.state import RequestState, app_state, request_state
+from trially.observability.metrics import count_request
+from trially.observability.slow_statements import report_slow_statement
+from trially.observability.tenant_metrics import count_tenant_request, labels
+from trially.observability.usage import usage
+from trially.request_state import RequestState, request_state
+from trially.state import app_state, state_of
 
 
 def init_app(app: Flask) -> None:
@@ -19,7 +22,8 @@ def init_app(app: Flask) -> None:
     Must be called before other rooms add handlers: Flask runs `before_request` handlers in order of
     registration and `after_request` handlers in reverse, so this room sees the whole request.
     """
-    statement_was_slow.connect(log_slow_statement)
+    labels.configure(state_of(app).settings.metrics_tenants)
+    statement_was_slow.connect(report_slow_statement)
     app.before_request(_start_clock)
     app.after_request(_record_request)
 
@@ -34,13 +38,8 @@ def _record_request(response: Response) -> Response:
     seconds = now - (state.started_at if state.started_at is not None else now)
     placement = state.placement
     status = response.status_code
-    count_request(
-        request.method,
-        route_of_request(),
-        status,
-        seconds,
-        None if placement is None else placement.tenant_id,
-    )
+    count_request(request.method, route_of_request(), status, seconds)
+    count_tenant_request(None if placement is None else placement.tenant_id, status, seconds)
     if usage.is_due():
         usage.record(engine_registry().budgets(), app_state().bulkheads)
     if requests_log.isEnabledFor(logging.INFO):

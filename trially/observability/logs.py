@@ -19,7 +19,7 @@ from flask.logging import default_handler
 from structlog.typing import EventDict, WrappedLogger
 
 from trially.observability.terminal_lines import render_for_people
-from trially.state import request_state
+from trially.request_state import request_state
 
 LONGEST_CHAIN = 5
 FRAMES_SHOWN = 8
@@ -41,7 +41,7 @@ _SERVER_LOGGERS = ("gunicorn.error",)
 
 _EXTRA_FIELDS = [
     *("method", "status", "ms", "bytes", "refusal", "refused_origin"),
-    *("statement", "code", "sqlstate", "bind_key"),
+    *("statement", "tenant_filter", "code", "sqlstate", "bind_key"),
 ]
 """Fields that our own log calls may add by `extra`."""
 
@@ -73,6 +73,14 @@ def configure(
 def route_of_request() -> str:
     """Return the template of the request's URL: it has the names of arguments, not their values."""
     return request.url_rule.rule if request.url_rule is not None else NO_ROUTE
+
+
+def route_of_context() -> str:
+    """Return the template of the request's URL, `job KIND` in a job, or `none` in a command."""
+    if has_request_context():
+        return route_of_request()
+    actor = request_state().actor if has_app_context() else None
+    return NO_ROUTE if actor is None else actor.form.route
 
 
 def describe_exceptions(error: BaseException) -> Iterator[dict[str, Any]]:
@@ -153,9 +161,10 @@ def _add_request(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
     """
     if has_request_context():
         event["request_id"] = request_state().request_id
-        event["route"] = route_of_request()
     if has_app_context():
         state = request_state()
+        if has_request_context() or state.actor is not None:
+            event["route"] = route_of_context()
         if state.placement is not None:
             event["tenant"] = state.placement.tenant_id
         if state.tenant is not None:

@@ -28,7 +28,8 @@ from sqlalchemy.engine import ExceptionContext
 
 from trially.http.trace_context import SAMPLED, Caller, set_trace
 from trially.observability.logs import NO_ROUTE, route_of_request
-from trially.state import app_state, request_state, state_of
+from trially.request_state import request_state
+from trially.state import app_state, state_of
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER_METHOD = "_OTHER"

@@ -14,13 +14,16 @@ from werkzeug.routing import Rule
 
 from trially.auth.permissions import public
 from trially.http.contract import JSON_TYPE
-from trially.openapi.components import INFO, SERVERS, add_components
+from trially.openapi.components import SERVERS, add_components, drop_unused
 from trially.openapi.operations import describe_operation, path_of
+from trially.openapi.planes import ORGANISATIONS, PLATFORM, TENANTS, Plane
 from trially.openapi.schemas import Schemas, base_name
 from trially.openapi.start_page import GUIDE_PATH, add_start_page
 from trially.state import app_state, state_of
 
 DOCUMENT_PATH = "/openapi.json"
+PLATFORM_DOCUMENT_PATH = "/openapi-platform.json"
+ORGANISATIONS_DOCUMENT_PATH = "/openapi-organisations.json"
 BROWSER_PATH = "/docs"
 DESCRIBED_PREFIX = "/api/"
 
@@ -37,12 +40,26 @@ def show_document() -> Response:
     return Response(app_state().openapi_document, content_type=JSON_TYPE)
 
 
+@bp.get(PLATFORM_DOCUMENT_PATH)
+@public
+def show_platform_document() -> Response:
+    """Show the OpenAPI document of the platform API."""
+    return Response(app_state().platform_document, content_type=JSON_TYPE)
+
+
+@bp.get(ORGANISATIONS_DOCUMENT_PATH)
+@public
+def show_organisations_document() -> Response:
+    """Show the OpenAPI document of the API of people of organisations."""
+    return Response(app_state().organisations_document, content_type=JSON_TYPE)
+
+
 def init_app(app: Flask, version: str, guide: str | None = None) -> None:
-    """Serve the document of the views that are registered so far, with a link to the guide."""
-    document = describe(app, version)
-    if guide is not None:
-        document["externalDocs"] = {"description": "Guide", "url": guide}
-    state_of(app).openapi_document = orjson.dumps(document, option=orjson.OPT_INDENT_2)
+    """Serve the documents of the views that are registered so far, with a link to the guide."""
+    state_of(app).openapi_document = _rendered(describe(app, version, TENANTS), guide)
+    state_of(app).platform_document = _rendered(describe(app, version, PLATFORM), guide)
+    organisations = describe(app, version, ORGANISATIONS)
+    state_of(app).organisations_document = _rendered(organisations, guide)
     app.register_blueprint(bp)
     browser = get_swaggerui_blueprint(
         BROWSER_PATH,
@@ -55,22 +72,22 @@ def init_app(app: Flask, version: str, guide: str | None = None) -> None:
             public(view)
 
 
-def describe(app: Flask, version: str) -> dict[str, Any]:
-    """Return the OpenAPI document of the API's views."""
+def describe(app: Flask, version: str, plane: Plane = TENANTS) -> dict[str, Any]:
+    """Return the OpenAPI document of the views of a plane, by default that of tenants."""
     plugin = MarshmallowPlugin(schema_name_resolver=base_name)
     spec = APISpec(
-        title="trially",
+        title=plane.title,
         version=version,
         openapi_version="3.1.0",
-        info=INFO,
+        info=plane.info,
         plugins=[plugin],
         servers=SERVERS,
-        security=[{"bearer": []}],
+        security=[{plane.scheme: []}],
     )
-    add_components(spec)
+    add_components(spec, plane)
     assert plugin.converter is not None  # noqa: S101
     schemas = Schemas(spec, plugin.converter)
-    for rule in sorted(_described_rules(app), key=lambda rule: rule.rule):
+    for rule in sorted(_described_rules(app, plane), key=lambda rule: rule.rule):
         view = app.view_functions[rule.endpoint]
         methods = sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
         operations = {
@@ -78,15 +95,23 @@ def describe(app: Flask, version: str) -> dict[str, Any]:
         }
         spec.path(path=path_of(rule), operations=operations)
     schemas.describe_nested()
-    for name in sorted({rule.endpoint.partition(".")[0] for rule in _described_rules(app)}):
+    for name in sorted({rule.endpoint.partition(".")[0] for rule in _described_rules(app, plane)}):
         spec.tag({"name": name, "description": _describe_room(app, name)})
     document: dict[str, Any] = spec.to_dict()
+    drop_unused(document)
     return document
 
 
-def _described_rules(app: Flask) -> Iterator[Rule]:
+def _rendered(document: dict[str, Any], guide: str | None) -> bytes:
+    if guide is not None:
+        document["externalDocs"] = {"description": "Guide", "url": guide}
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2)
+
+
+def _described_rules(app: Flask, plane: Plane) -> Iterator[Rule]:
     for rule in app.url_map.iter_rules():
-        if rule.rule.startswith(DESCRIBED_PREFIX):
+        permission = app.view_functions[rule.endpoint].__dict__["permission"]
+        if rule.rule.startswith(DESCRIBED_PREFIX) and plane.has(permission):
             yield rule
 
 

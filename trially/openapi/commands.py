@@ -7,6 +7,14 @@ from trially.terminal import NOTHING, command
 
 
 @command("openapi", loses=NOTHING, only_reads=True)
-def openapi() -> None:
+@click.option("--platform", is_flag=True, help="Print that of the platform API.")
+@click.option("--organisations", is_flag=True, help="Print that for people of organisations.")
+def openapi(*, platform: bool, organisations: bool) -> None:
     """Print the OpenAPI document."""
-    click.echo(app_state().openapi_document)
+    if platform and organisations:
+        raise click.UsageError("Use either --platform or --organisations.")
+    state = app_state()
+    if organisations:
+        click.echo(state.organisations_document)
+    else:
+        click.echo(state.platform_document if platform else state.openapi_document)

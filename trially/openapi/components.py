@@ -5,24 +5,7 @@ from typing import Any
 from apispec import APISpec
 
 from trially.http.problems import PROBLEM_TYPE
-
-INFO: dict[str, Any] = {
-    "summary": "Recruit patients for clinical trials.",
-    "description": """\
-The back end of trially: sites, studies, patients with their records, and imports of FHIR data.
-
-- **Token.** Every request needs `Authorization: Bearer` with an access token. `GET /api/v1/me` shows what its holder may do.
-- **Tenant.** A token for several tenants chooses one with the header `X-Tenant-ID`, or with its slug before the path: `/acme/api/v1/me`.
-- **Versions.** `etag` of a record is its version. A change needs it as `If-Match`, so that it cannot overwrite another change.
-- **Masked fields.** Members with the PHI level `limited` see records without identifiers. `masked_fields` of a record names the
-  fields that are hidden or less precise for the caller.
-- **Pages.** A list has `page.next`, which is the `cursor` of its next page, with the same filters and `sort`.
-- **Errors.** Every error is a problem (RFC 9457) with a stable `code`. The response `default` describes errors that the server sends
-  before the API sees the request.
-""",
-    "contact": {"name": "trially", "url": "https://trially.ai"},
-    "license": {"name": "Proprietary", "identifier": "LicenseRef-Proprietary"},
-}
+from trially.openapi.planes import Plane
 
 SERVERS = [{"url": "/", "description": "The server that this document comes from."}]
 
@@ -86,6 +69,17 @@ HEADERS: dict[str, dict[str, Any]] = {
     "Idempotency-Replayed": {
         "description": "`true` if the response to the first request with this key was sent again.",
         "schema": {"type": "string", "const": "true"},
+    },
+    "RateLimit": {
+        "description": "How much of each limit of requests is left (`r`), and after how many seconds"
+        " it is full again (`t`). Every answer to a member of a tenant with such a limit has it.",
+        "schema": {"type": "string"},
+        "example": '"tenant";r=512;t=23, "member";r=299;t=23',
+    },
+    "RateLimit-Policy": {
+        "description": "The limits of requests: `q` in a window of `w` seconds.",
+        "schema": {"type": "string"},
+        "example": '"tenant";q=600;w=60, "member";q=300;w=60',
     },
     "Retry-After": {
         "description": "Seconds to wait before a retry.",
@@ -154,7 +148,7 @@ RESPONSES = {
     "ContentTooLarge": "The body is larger than this route accepts.",
     "UnsupportedMediaType": "This route does not accept a body of this Content-Type.",
     "UnprocessableContent": "Validation failed; `errors` points to each value.",
-    "TooManyRequests": "The caller must wait for `Retry-After`.",
+    "TooManyRequests": "A limit is reached: wait for `Retry-After`. `limit` names one of the plan.",
     "InternalError": "The server failed to answer.",
     "ServiceUnavailable": "The database is temporarily unavailable, or the request took too long.",
     "ServerError": """\
@@ -176,7 +170,7 @@ An error that the server answers to any request, mostly before the API sees it. 
 }
 HEADERS_OF = {
     "ServiceUnavailable": ("Retry-After",),
-    "TooManyRequests": ("Retry-After",),
+    "TooManyRequests": ("Retry-After", "RateLimit", "RateLimit-Policy"),
     "Conflict": ("Retry-After",),
     "ServerError": ("Retry-After",),
 }
@@ -192,6 +186,7 @@ RESPONSES_OF_ALL = {
     "400": "BadRequest",
     "401": "Unauthorized",
     "403": "Forbidden",
+    "429": "TooManyRequests",
     "500": "InternalError",
     "503": "ServiceUnavailable",
     "default": "ServerError",
@@ -203,19 +198,18 @@ RESPONSES_TO_BODIES = {
     "415": "UnsupportedMediaType",
     "422": "UnprocessableContent",
 }
-RESPONSES_TO_STREAMS = {"429": "TooManyRequests"}
 
 
-def add_components(spec: APISpec) -> None:
+def add_components(spec: APISpec, plane: Plane) -> None:
     """Add to a document what its operations refer to."""
     components = spec.components
     components.security_scheme(
-        "bearer",
+        plane.scheme,
         {
             "type": "http",
             "scheme": "bearer",
-            "bearerFormat": "JWT",
-            "description": "An access token of the OpenID provider that the installation trusts.",
+            "bearerFormat": plane.token_format,
+            "description": plane.token,
         },
     )
     components.schema("Problem", PROBLEM)
@@ -237,3 +231,25 @@ def add_components(spec: APISpec) -> None:
 
 def _refer_to(*headers: str) -> dict[str, Any]:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
+
+
+def drop_unused(document: dict[str, Any]) -> None:
+    """Remove from a document the components that nothing in it refers to."""
+    components = document["components"]
+    kinds = [kind for kind in components if kind != "securitySchemes"]
+    while unused := {
+        f"#/components/{kind}/{name}" for kind in kinds for name in components[kind]
+    } - _references(document):
+        for path in unused:
+            _, _, kind, name = path.split("/")
+            del components[kind][name]
+
+
+def _references(part: Any) -> set[str]:
+    """Return all that a part of a document refers to."""
+    if isinstance(part, dict):
+        own = {part["$ref"]} if isinstance(part.get("$ref"), str) else set()
+        return own.union(*(_references(each) for each in part.values()))
+    if isinstance(part, list):
+        return set().union(*(_references(each) for each in part))
+    return set()

@@ -23,7 +23,17 @@ _BY_TYPE: Mapping[type[fields.Field[Any]], Any] = {
 }
 
 
-_ARGUMENTS: Mapping[str, str] = {"alert_rule": "bulk_reads", "field": "phone"}
+_ARGUMENTS: Mapping[str, str] = {
+    "alert_rule": "bulk_reads",
+    "digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "field": "phone",
+    "organisation": "midwest",
+    "plan": "pro",
+    "server": "default",
+    "slug": "acme",
+    "version": "1",
+    "other_version": "2",
+}
 """Examples of arguments of paths that are no ids."""
 
 
@@ -72,10 +82,15 @@ def example_of_parameter(field: fields.Field[Any]) -> Any:
 
 def _is_left_out(schema: Schema, field: fields.Field[Any]) -> bool:
     return (
-        (isinstance(field, fields.UUID) and not field.required)
+        (_is_reference(field) and not field.required)
         or (field.load_default is None)
         or (bool(schema.partial) and field.required)
     )
+
+
+def _is_reference(field: fields.Field[Any]) -> bool:
+    """Return whether a field holds ids of other records."""
+    return isinstance(field.inner if isinstance(field, fields.List) else field, fields.UUID)
 
 
 def _example_of(schema: Schema, name: str, field: fields.Field[Any]) -> Any:

@@ -3,7 +3,7 @@
 import inspect
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
@@ -21,7 +21,6 @@ from trially.openapi.components import (
     RESPONSES_TO_IF_MATCH,
     RESPONSES_TO_IF_NONE_MATCH,
     RESPONSES_TO_KEYS,
-    RESPONSES_TO_STREAMS,
 )
 from trially.openapi.examples import (
     example_of_answer,
@@ -63,14 +62,20 @@ def describe_operation(schemas: Schemas, view: View, rule: Rule, method: str) ->
             *(schemas.parameters(contract.query) if contract.query is not None else []),
         ],
         "responses": _describe_responses(schemas, contract, rule),
-        "x-permission": str(view.__dict__["permission"]),
-        "x-codeSamples": [
-            {"lang": "Shell", "label": "curl", "source": _curl(contract, rule, method)}
-        ],
+        **_describe_permission(view.__dict__["permission"]),
+        "x-codeSamples": [{"lang": "Shell", "label": "curl", "source": _curl(view, rule, method)}],
     }
+    if contract.feature is not None:
+        operation["x-feature"] = str(contract.feature)
+        operation["description"] += f"\n\nNeeds the feature `{contract.feature}` of the plan."
     if contract.body_types:
         operation["requestBody"] = {"required": True, "content": _describe_body(schemas, contract)}
     return operation
+
+
+def _describe_permission(permission: str | None) -> Json:
+    """Return what a caller needs: a permission, or nothing, not even a token."""
+    return {"security": []} if permission is None else {"x-permission": str(permission)}
 
 
 def _read_docstring(view: View) -> tuple[str, str]:
@@ -84,6 +89,13 @@ def _read_docstring(view: View) -> tuple[str, str]:
     return " ".join(summary.split()), "\n\n".join(paragraphs)
 
 
+_ARGUMENT_SCHEMAS: Mapping[str, Json] = {
+    "uuid": {"type": "string", "format": "uuid"},
+    "int": {"type": "integer", "minimum": 0},
+}
+"""Schemas of arguments of paths, by their converters."""
+
+
 def _path_parameters(rule: Rule) -> list[Json]:
     return [
         {
@@ -91,16 +103,22 @@ def _path_parameters(rule: Rule) -> list[Json]:
             "in": "path",
             "required": True,
             "description": _describe_argument(kind, name),
-            "schema": {"type": "string", **({"format": "uuid"} if kind == "uuid" else {})},
-            "example": example_of_argument(kind, name),
+            "schema": dict(_ARGUMENT_SCHEMAS.get(kind, {"type": "string"})),
+            "example": _as_json(kind, example_of_argument(kind, name)),
         }
         for kind, name in CONVERTER.findall(rule.rule)
     ]
 
 
+def _as_json(kind: str, example: str) -> str | int:
+    """Return an example of a path's argument as the type of its schema."""
+    return int(example) if kind == "int" else example
+
+
 def _describe_argument(kind: str, name: str) -> str:
     noun = name.removesuffix("_id").replace("_", " ")
-    return f"The {'id' if kind == 'uuid' else 'name'} of the {noun}."
+    identity = {"uuid": "id", "int": "number"}.get(kind, "name")
+    return f"The {identity} of the {noun}."
 
 
 def _header_parameters(contract: Contract, rule: Rule) -> list[str]:
@@ -125,7 +143,6 @@ def _describe_responses(schemas: Schemas, contract: Contract, rule: Rule) -> Jso
         **RESPONSES_OF_ALL,
         **(RESPONSES_OF_PATHS if rule.arguments else {}),
         **(RESPONSES_TO_BODIES if contract.body_types else {}),
-        **(RESPONSES_TO_STREAMS if contract.streams_body else {}),
     }
 
 
@@ -147,6 +164,8 @@ def _describe_result(schemas: Schemas, contract: Contract) -> Json:
             name: {"$ref": f"#/components/headers/{name}"} for name in _headers_of(contract)
         },
     }
+    if contract.answers:
+        return described | {"content": {name: dict(one) for name, one in contract.answers.items()}}
     if contract.result is None:
         return described
     is_masked = contract.mask is not None
@@ -177,13 +196,14 @@ def _headers_of(contract: Contract) -> list[str]:
         "X-Request-ID",
         "traceparent",
         *(["ETag"] if contract.has_version else []),
-        *(["Location"] if contract.creates else []),
+        *(["Location"] if contract.creates or contract.located_at else []),
         *(["Idempotency-Replayed"] if contract.is_keyed else []),
     ]
 
 
-def _curl(contract: Contract, rule: Rule, method: str) -> str:
+def _curl(view: View, rule: Rule, method: str) -> str:
     """Return a command that sends an example of the request."""
+    contract, is_public = contract_of(view), view.__dict__["permission"] is None
     needed = {
         name: example_of_parameter(field)
         for name, field in (contract.query.fields if contract.query else {}).items()
@@ -193,7 +213,7 @@ def _curl(contract: Contract, rule: Rule, method: str) -> str:
     query = f"?{urlencode(needed)}" if needed else ""
     parts = [
         f'curl "$TRIALLY_URL{path}{query}"',
-        '-H "Authorization: Bearer $TRIALLY_TOKEN"',
+        *([] if is_public else ['-H "Authorization: Bearer $TRIALLY_TOKEN"']),
     ]
     if method != ("POST" if contract.body_types else "GET"):
         parts.insert(1, f"-X {method}")

@@ -9,10 +9,10 @@ from typing import Any
 import orjson
 from apispec import APISpec
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
-from marshmallow import Schema, missing
+from marshmallow import Schema, fields, missing
 
 from trially.http.fields import EXAMPLE
-from trially.http.masked_fields import MASKED_FIELDS, possible_names
+from trially.http.masked_fields import MASKED_FIELDS, open_objects_of, possible_names
 from trially.openapi.examples import example_of_parameter
 
 Json = dict[str, Any]
@@ -79,12 +79,15 @@ class Schemas:
     def parameters(self, schema: Schema) -> list[Json]:
         """Return the query parameters that a schema describes."""
         parameters = self._converter.schema2parameters(schema, location="query")
+        fields_by_key = {field.data_key or name: field for name, field in schema.fields.items()}
         for parameter in parameters:
             described = parameter["schema"]
             if described.get("default", missing) is None:
                 del described["default"]
             described.pop(EXAMPLE, None)
-            example = example_of_parameter(schema.fields[parameter["name"]])
+            if isinstance(fields_by_key[parameter["name"]], fields.Dict):
+                parameter |= {"style": "deepObject", "explode": True}
+            example = example_of_parameter(fields_by_key[parameter["name"]])
             if example is not missing:
                 described["examples"] = [example]
         return list(parameters)
@@ -138,8 +141,17 @@ def _masked_fields(schema: Schema) -> Json:
         "readOnly": True,
         "description": "Fields that are hidden from the caller, or less precise, because the PHI"
         " level is not `full`. A field that is null and not named here is unknown.",
-        "items": {"type": "string", "enum": list(possible_names(schema))},
+        "items": _names_of_masked(schema),
     }
+
+
+def _names_of_masked(schema: Schema) -> Json:
+    known: Json = {"type": "string", "enum": list(possible_names(schema))}
+    members = [
+        {"type": "string", "pattern": f"^{name}[.][a-z][a-z0-9_]*$"}
+        for name in open_objects_of(schema)
+    ]
+    return {"anyOf": [known, *members]} if members else known
 
 
 def _in_json_schema(described: Json) -> Json:

@@ -14,7 +14,7 @@ from psycopg2.extensions import connection
 from trially.database.connecting import Login, connect
 from trially.database.model import TenantModel
 from trially.proving.attempts import Party
-from trially.tenancy.catalog import TenantStatus
+from trially.tenancy.catalog_choices import TenantStatus
 from trially.tenancy.schema.append_only import APPEND_ONLY
 from trially.tenancy.servers.connections import execute
 

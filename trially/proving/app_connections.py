@@ -5,8 +5,8 @@ from typing import Any
 
 from psycopg2 import sql
 
+from trially.database.engines import engine_registry
 from trially.database.placement import current_placement
-from trially.database.session import engine_registry
 
 
 def run_and_roll_back(statement: str | sql.Composable) -> list[Any]:

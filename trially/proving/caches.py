@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from trially.auth.members.identities import Identity, find_identity
-from trially.auth.permissions import PhiLevel, Role
+from trially.auth.roles import PhiLevel, Role
 from trially.proving.attempts import Attempt, Party, Target
 from trially.state import app_state
 from trially.tenancy.context import current_tenant, tenant_context

@@ -15,7 +15,7 @@ from trially.database.placement import (
 )
 from trially.database.session import check_tenant_open
 from trially.proving.attempts import Attempt, Target
-from trially.tenancy.catalog import TenantStatus
+from trially.tenancy.catalog_choices import TenantStatus
 
 STALE, SUSPENDED = "enter with an old epoch", "enter while suspended"
 _REMEDY = (

@@ -15,7 +15,7 @@ from trially.database.model import TenantModel
 from trially.errors import OperatorError
 from trially.proving.acting import find_powerless
 from trially.proving.attempts import Party
-from trially.tenancy.catalog import TenantStatus
+from trially.tenancy.catalog_choices import TenantStatus
 from trially.tenancy.schema.revision_files import TENANT_LINEAGE, newest_revision
 from trially.tenancy.servers.access import server_access
 from trially.tenancy.servers.connections import execute

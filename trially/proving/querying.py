@@ -12,7 +12,7 @@ from psycopg2 import errors
 
 from trially.proving.app_connections import run_and_roll_back
 from trially.proving.attempts import Attempt, Party, Target
-from trially.tenancy.catalog import TenantStatus
+from trially.tenancy.catalog_choices import TenantStatus
 from trially.tenancy.context import tenant_context
 from trially.tenancy.tiers.limits import Limit
 from trially.tenancy.tiers.tenant_tables import TENANT_CHECK

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import Context
 from dataclasses import dataclass
+from urllib.parse import urlencode
 from uuid import UUID
 
 from flask import Flask, current_app, request
@@ -16,20 +17,24 @@ from werkzeug.routing import Rule
 
 from trially.audit.model import AuditRecord
 from trially.audit.working import working
-from trially.auth.identity import TENANT_HEADER
 from trially.auth.members.identities import Identity
 from trially.auth.members.model import Member
-from trially.auth.permissions import PhiLevel, Role
+from trially.auth.named_tenants import TENANT_HEADER
+from trially.auth.permissions import Permission
+from trially.auth.roles import PhiLevel, Role
 from trially.database.model import TenantModel
 from trially.database.rows import table_of
 from trially.database.session import db
 from trially.http.answering import call_view
+from trially.http.contract import contract_of
+from trially.http.fields import EXAMPLE
 from trially.http.masking import show_identifiers
 from trially.jobs.model import Job
 from trially.proving.attempts import Attempt, Party, Target
+from trially.request_state import request_state
 from trially.resources.resource import RESOURCES
-from trially.state import app_state, request_state
-from trially.tenancy.catalog import TenantStatus
+from trially.state import app_state
+from trially.tenancy.catalog_choices import TenantStatus
 from trially.tenancy.context import current_tenant, enter_tenant, tenant_context
 
 API = re.compile(r"/api/")
@@ -37,8 +42,11 @@ METHODS = ("GET", "PATCH", "DELETE")
 NO_VERSION = '"999999999999999999"'
 """An ETag that no row has."""
 
-SHARED_NAMES = frozenset({"alert_rule"})
-"""Arguments that name no row of a tenant."""
+SHARED_NAMES = frozenset({"alert_rule", "organisation_id"})
+"""Arguments that name no row of a tenant. Several tenants may be in one organisation."""
+
+PARTS = {"version": "1", "other_version": "1", "field": "birth_date"}
+"""Arguments that name a part of a row, such as its first version or one of its fields."""
 
 ERRORS_START = 400
 NOT_FOUND = 404
@@ -101,17 +109,24 @@ def routes_of_lists() -> list[Rule]:
     return [
         rule
         for rule in current_app.url_map.iter_rules()
-        if API.match(rule.rule) and not rule.arguments and "GET" in (rule.methods or set())
+        if _is_of_tenants(rule) and not rule.arguments and "GET" in (rule.methods or set())
     ]
 
 
 def routes_by_id() -> list[Rule]:
-    """Return the routes with one argument, which name one row of a tenant."""
+    """Return the routes with arguments, which name one row of a tenant."""
     return [
-        rule
-        for rule in current_app.url_map.iter_rules()
-        if API.match(rule.rule) and len(rule.arguments) == 1
+        rule for rule in current_app.url_map.iter_rules() if _is_of_tenants(rule) and rule.arguments
     ]
+
+
+def _is_of_tenants(rule: Rule) -> bool:
+    """Return whether a route needs a token of a tenant.
+
+    A public one shows all callers the same, and the platform API takes other tokens.
+    """
+    permission = current_app.view_functions[rule.endpoint].__dict__["permission"]
+    return bool(API.match(rule.rule)) and isinstance(permission, Permission)
 
 
 def caller_of(attacker: Party) -> Caller:
@@ -217,7 +232,7 @@ def _list(
     target: Target, attacker: Party, caller: Caller, rule: Rule, ids: Mapping[str, str]
 ) -> Attempt:
     path = f"API: GET {rule.rule}"
-    answer = caller.send("GET", rule.rule, {})
+    answer = caller.send("GET", rule.rule + _required_query(rule), {})
     if answer.status >= ERRORS_START:
         return target.inconclusive(path, attacker, f"unexpected status {answer.status}")
     if any(each.encode() in answer.body for each in (*ids.values(), str(target.tenant.id))):
@@ -231,10 +246,13 @@ def _request(
     target: Target, attacker: Party, caller: Caller, rule: Rule, method: str, ids: Mapping[str, str]
 ) -> Attempt:
     path = f"API: {method} {rule.rule}"
-    [argument] = rule.arguments
-    if argument not in ids:
-        return target.not_applicable(path, attacker, _why_no_id(argument))
-    url = current_app.url_map.bind("").build(rule.endpoint, {argument: UUID(ids[argument])}, method)
+    values = {**PARTS, **ids}
+    missing = sorted(rule.arguments - values.keys())
+    if missing:
+        return target.not_applicable(path, attacker, _why_no_id(missing[0]))
+    arguments = {argument: values[argument] for argument in rule.arguments}
+    url = current_app.url_map.bind("").build(rule.endpoint, arguments, method)
+    url += _required_query(rule)
     headers = {"If-Match": NO_VERSION}
     if method == "PATCH":
         headers["Content-Type"] = "application/merge-patch+json"
@@ -244,9 +262,17 @@ def _request(
     return _judge(target, attacker, caller, path, rule.endpoint, answer)
 
 
+def _required_query(rule: Rule) -> str:
+    """Return the query parameters without which the route answers 400, with their examples."""
+    schema = contract_of(current_app.view_functions[rule.endpoint]).query
+    fields = schema.fields if schema else {}
+    required = {name: field.metadata[EXAMPLE] for name, field in fields.items() if field.required}
+    return f"?{urlencode(required)}" if required else ""
+
+
 def _why_no_id(argument: str) -> str:
     if argument in SHARED_NAMES:
-        return f"{argument} is a name that all tenants share"
+        return f"{argument} names no row of a tenant"
     is_known = argument in _models_by_argument()
     return "the tenant has no row" if is_known else f"{argument} is unknown"
 

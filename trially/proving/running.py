@@ -22,13 +22,8 @@ from trially.proving.querying import query_as_tenant, read_as_own_tenant
 from trially.proving.requesting import request_as_tenant
 from trially.proving.server_rights import look_at_rights, roles_of
 from trially.proving.sweeps.results import Sweep
-from trially.proving.sweeps.sweeping import (
-    OUT_OF_TIME,
-    Place,
-    number_of_batches,
-    sweep_database,
-)
-from trially.tenancy.catalog import TenantStatus
+from trially.proving.sweeps.sweeping import OUT_OF_TIME, Place, number_of_batches, sweep_database
+from trially.tenancy.catalog_choices import TenantStatus
 from trially.tenancy.lifecycle.status import get_tenant, list_tenants
 from trially.tenancy.servers.access import server_access
 from trially.tenancy.servers.connections import execute

@@ -14,6 +14,7 @@ from trially.audit.actors import Actor
 from trially.audit.forms import Action, Form, Purpose
 from trially.audit.recording import note, note_patients
 from trially.auth.members.identities import Identity
+from trially.auth.tokens import Claims
 from trially.database.session import db
 from trially.errors import OperatorError
 from trially.http.contract import Contract, View, contract_of
@@ -21,7 +22,7 @@ from trially.http.masked_fields import MASKED_FIELDS
 from trially.http.masking import marks_of
 from trially.http.problems import Problem
 from trially.request_cycle.replicas import is_on_replica, reads_only
-from trially.state import request_state
+from trially.request_state import request_state
 from trially.tenancy.context import current_tenant, enter_tenant
 
 REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
@@ -47,6 +48,7 @@ def name_caller(view: View, identity: Identity) -> None:
     actor = request_state().actor
     assert actor is not None  # noqa: S101
     actor.form = _form(view, identity.phi_level, request.method, _rule())
+    actor.api_key_id = identity.api_key_id
     if identity.operator is None:
         actor.member_id = identity.member_id
     else:
@@ -98,8 +100,8 @@ def _write_refusal(error: Problem, named: list[UUID]) -> None:
     state = request_state()
     enter_tenant(current_tenant())
     note(refusal=state.refusal or error.code)
-    if state.identity is None and state.claims is not None:
-        note(issuer=state.claims.iss, subject=state.claims.sub)
+    if state.identity is None and isinstance(state.credential, Claims):
+        note(issuer=state.credential.iss, subject=state.credential.sub)
     asked_for = (request.view_args or {}).get("patient_id")
     note_patients([*named, asked_for] if isinstance(asked_for, UUID) else named)
     db.session.commit()

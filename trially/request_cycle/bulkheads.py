@@ -16,11 +16,18 @@ from uuid import UUID
 
 from flask import Flask, request
 
+from trially.auth.plan_refusals import too_many_at_once
+from trially.config import current_settings
 from trially.http.codes import Code
 from trially.http.problems import ServiceUnavailable
 from trially.http.retry_after import retry_after
-from trially.state import app_state, request_state, state_of
+from trially.observability.limit_metrics import limit_refusals_total
+from trially.observability.tenant_metrics import labels
+from trially.rate_limits.counts import share_of_process
+from trially.request_state import request_state
+from trially.state import app_state, state_of
 from trially.tenancy.directory import TenantEntry
+from trially.tenancy.entitlements.limits import Limit
 
 RESERVED_THREADS = 2
 """Threads that the tenants of one server leave to other servers."""
@@ -40,6 +47,10 @@ Waiting = Callable[[], AbstractContextManager[None]]
 
 class FullError(RuntimeError):
     """A tenant or a server holds all threads that it may hold."""
+
+
+class PlanFullError(RuntimeError):
+    """As many requests of a tenant run as its plan allows."""
 
 
 @dataclass
@@ -96,11 +107,16 @@ class Bulkheads:
         """How many requests of each tenant were refused."""
 
     def enter(
-        self, tenant: UUID, server: str, waiting: Waiting = nullcontext
+        self,
+        tenant: UUID,
+        server: str,
+        waiting: Waiting = nullcontext,
+        most: int | None = None,
     ) -> tuple[int, tuple[Compartment, ...]]:
         """Admit a request of a tenant, or raise `FullError`. Give the result to `leave`.
 
-        If the request has to wait, it waits in the context of `waiting`.
+        If the request has to wait, it waits in the context of `waiting`. Raises `PlanFullError` at
+        once if `most` requests of the tenant run here.
         """
         began = self._clock()
         with self._changed:
@@ -108,6 +124,8 @@ class Bulkheads:
                 self._compartment(tenant, *self._of_tenant),
                 self._compartment(server, *self._of_server),
             )
+            if most is not None and len(mine[0].starts) >= most:
+                raise PlanFullError
             if not any(each.is_full() for each in mine):
                 return self._admit(mine, began)
             self.waits[tenant] += 1
@@ -163,20 +181,44 @@ class Bulkheads:
 
 
 def occupy_thread(entry: TenantEntry) -> None:
-    """Count the current request among its tenant's, or raise `ServiceUnavailable`."""
+    """Count the current request among its tenant's.
+
+    Raises `TooManyRequests` if the tenant's plan allows no more at the same time, and
+    `ServiceUnavailable` if the tenant or its server holds all threads that it may hold.
+    """
+    refusal = "Too many requests of this tenant are running."
     try:
-        occupied = app_state().bulkheads.enter(
-            entry.tenant_id,
-            entry.placement.server,
-            request.environ.get("trially.waiting", nullcontext),
-        )
+        occupy_thread_of(entry.tenant_id, entry.placement.server, refusal, most_at_once(entry))
+    except PlanFullError:
+        limit_refusals_total.labels(
+            labels.label_of(entry.tenant_id), str(Limit.CONCURRENT_REQUESTS)
+        ).inc()
+        raise too_many_at_once(entry) from None
+
+
+def occupy_thread_of(tenant: UUID, server: str, refusal: str, most: int | None = None) -> None:
+    """Count the current request among those of a tenant and a server.
+
+    Raises `PlanFullError` if `most` are answered at the same time, and `ServiceUnavailable` with
+    `refusal` as its detail if the tenant or the server holds all threads that it may hold.
+    """
+    waiting = request.environ.get("trially.waiting", nullcontext)
+    try:
+        occupied = app_state().bulkheads.enter(tenant, server, waiting, most)
     except FullError:
         raise ServiceUnavailable(
-            "Too many requests of this tenant are running.",
-            code=Code.TENANT_BUSY,
-            headers=retry_after(Code.TENANT_BUSY, entry.tenant_id),
+            refusal, code=Code.TENANT_BUSY, headers=retry_after(Code.TENANT_BUSY, tenant)
         ) from None
     request_state().occupied = occupied
+
+
+def most_at_once(entry: TenantEntry) -> int | None:
+    """Return how many requests of a tenant may run in this process, or None if any number.
+
+    It is an equal share of the plan's limit: a process that is killed then holds no places.
+    """
+    most = entry.plan.most(Limit.CONCURRENT_REQUESTS)
+    return None if most is None else share_of_process(most, current_settings().processes)
 
 
 def free_thread(_error: BaseException | None = None) -> None:

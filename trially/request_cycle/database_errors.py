@@ -26,7 +26,7 @@ from trially.request_cycle.causes import (
     cause_of,
     sqlstate_of,
 )
-from trially.state import request_state
+from trially.request_state import request_state
 from trially.tenancy.recorded_keys import WrongSecretKeyError
 
 NO_SERVER = "none"

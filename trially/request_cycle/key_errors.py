@@ -9,7 +9,7 @@ from trially.http.codes import Code
 from trially.http.problems import ServiceUnavailable
 from trially.http.retry_after import retry_after
 from trially.keys.providers import KeyProviderError
-from trially.state import request_state
+from trially.request_state import request_state
 from trially.tenancy.catalog_reader import CatalogUnavailableError
 from trially.tenancy.data_keys import DestroyedKeyError, UnknownKeyError
 

@@ -5,7 +5,7 @@ import time
 from flask import Response
 
 from trially.database.session import db
-from trially.state import request_state
+from trially.request_state import request_state
 
 REFUSAL_SECONDS = 0.05
 """A refusal takes this long, or a multiple of it."""

@@ -12,7 +12,7 @@ import orjson
 from flask import Response, current_app, request
 
 from trially.auth.identity import current_identity
-from trially.auth.permissions import PhiLevel
+from trially.auth.roles import PhiLevel
 from trially.config import current_settings
 from trially.http.codes import Code
 from trially.http.contract import contract_of
@@ -34,7 +34,7 @@ REPLAYED_HEADER = "Idempotency-Replayed"
 STORED_HEADERS = ("Content-Type", "ETag", "Location")
 """Headers that belong to the response itself; all others are added to every response."""
 
-_VALID_KEY = re.compile(r"[!-~]{1,255}\Z")
+VALID_KEY = re.compile(r"[!-~]{1,255}\Z")
 
 
 def replay_response(proceed: Callable[[], Response]) -> Response:
@@ -71,7 +71,7 @@ def _read_key() -> str | None:
     """Return the request's key, if the route accepts one and the request has one."""
     view = current_app.view_functions[request.endpoint or ""]
     key = request.headers.get(HEADER) if contract_of(view).is_keyed else None
-    if key is not None and not _VALID_KEY.match(key):
+    if key is not None and not VALID_KEY.match(key):
         raise BadRequest(f"{HEADER} must be 1 to 255 visible ASCII characters.")
     return key
 

@@ -1,6 +1,7 @@
 """Answer a request that only reads on a replica, if one is fresh enough.
 
 An answer that shows patients comes from the primary, because its audit record is written with it.
+So does one whose view stores what it has computed.
 """
 
 from flask import Response, current_app, request
@@ -15,7 +16,7 @@ from trially.database.replicas import choose_replica
 from trially.http.contract import View, contract_of
 from trially.http.read_after import read_position, write_token
 from trially.observability.metrics import replica_requests_total
-from trially.state import request_state
+from trially.request_state import request_state
 from trially.tenancy.context import enter_tenant
 from trially.tenancy.directory import TenantEntry
 
@@ -24,7 +25,9 @@ def enter_nearest(entry: TenantEntry, view: View) -> None:
     """Enter the tenant: on a replica if the view may be answered by one and one is fresh enough."""
     enter_tenant(entry)
     placement = entry.placement
-    if not placement.replicas or not reads_only(view) or shows_patients(view):
+    if not placement.replicas or not reads_only(view):
+        return
+    if shows_patients(view) or contract_of(view).stores_results:
         return
     written_up_to = read_position(placement.tenant_id, placement.epoch)
     if written_up_to is None:

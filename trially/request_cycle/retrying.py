@@ -11,7 +11,7 @@ from trially.http.contract import contract_of
 from trially.observability.metrics import guard_refusals_total, replica_requests_total
 from trially.request_cycle.causes import QUERY_CANCELED, sqlstate_of
 from trially.request_cycle.replicas import is_on_replica, reads_only
-from trially.state import request_state
+from trially.request_state import request_state
 from trially.tenancy.context import current_tenant, enter_tenant
 from trially.tenancy.directory import directory
 
@@ -61,6 +61,6 @@ def prepare_retry(error: BaseException) -> None:
             directory().expire(tenant_id)
         else:
             directory().forget(tenant_id)
-    claims = request_state().claims
-    assert claims is not None  # noqa: S101
-    enter_tenant(resolve_tenant(claims))
+    credential = request_state().credential
+    assert credential is not None  # noqa: S101
+    enter_tenant(resolve_tenant(credential))

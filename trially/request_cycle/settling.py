@@ -7,7 +7,7 @@ from sqlalchemy.exc import DBAPIError
 
 from trially.database.session import check_tenant_open, db, open_transaction
 from trially.request_cycle.auditing import set_outcome
-from trially.state import request_state
+from trially.request_state import request_state
 
 ERRORS_START = 400
 

@@ -112,9 +112,11 @@ class Listing:
             page["page"]["total"] = total
         return page
 
-    def count(self, query: Mapping[str, Any]) -> int:
-        """Return the number of rows that match `query`."""
-        return self._count(*self._narrow(query))
+    def count(
+        self, query: Mapping[str, Any], narrowed_by: Sequence[ColumnElement[bool]] = ()
+    ) -> int:
+        """Return the number of rows that match `query` and meet the conditions `narrowed_by`."""
+        return self._count(*self._narrow(query), narrowed_by)
 
     def pick(self, ids: Collection[UUID]) -> dict[UUID, dict[str, Any]]:
         """Return the rows with these ids that the caller may see, by id."""

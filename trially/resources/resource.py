@@ -149,9 +149,11 @@ class Resource:
         """Return the conditions of the filters that `query` names, and of the caller's sites."""
         return [*self._listing.conditions(query), *scope_conditions(self._scope)]
 
-    def count(self, query: Mapping[str, Any]) -> int:
-        """Return the number of rows that match `query`."""
-        return self._listing.count(query)
+    def count(
+        self, query: Mapping[str, Any], narrowed_by: Sequence[ColumnElement[bool]] = ()
+    ) -> int:
+        """Return the number of rows that match `query` and meet the conditions `narrowed_by`."""
+        return self._listing.count(query, narrowed_by)
 
     def get(self, item_id: UUID) -> Item:
         """Return a row that the caller may see, or answer 404."""

@@ -24,7 +24,7 @@ from trially.database.placement import current_placement
 from trially.database.rows import Model, table_of
 from trially.database.session import db
 from trially.http.problems import validation_failed
-from trially.state import request_state
+from trially.request_state import request_state
 
 SITES = "own_sites"
 """Name of the bind parameter with the sites of a restricted member."""

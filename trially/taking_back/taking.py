@@ -22,7 +22,7 @@ from trially.database.rows import (
     update_item,
 )
 from trially.database.session import db, transaction
-from trially.recruiting.patients.model import PatientIdentifier
+from trially.recruiting.patients.identifiers.model import PatientIdentifier
 from trially.recruiting.search.indexing import index_patients
 from trially.recruiting.search.model import PatientName
 from trially.taking_back.chosen_rows import (

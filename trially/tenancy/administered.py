@@ -31,7 +31,7 @@ class AdministeredPlacement(Placement):
             f"{self.beginning}SELECT pg_advisory_xact_lock_shared({key});"
             f"SELECT set_config('search_path','{self.schema}, pg_temp',true),"
             f"set_config('trially.tenant_id','{self.tenant_id}',true),"
-            f"set_config('role','{self.role}',true);"
+            f"set_config('role','{self.role}',true){self.passed_quotas};"
             "DO $do$ BEGIN IF NOT EXISTS (SELECT FROM trially.placement"
             f" WHERE tenant_id = '{self.tenant_id}' AND epoch = {self.epoch:d}) THEN"
             " RAISE SQLSTATE 'TR001' USING MESSAGE = 'stale'; END IF; END $do$;"
@@ -50,4 +50,5 @@ def administered_placement(placement: Placement) -> AdministeredPlacement:
         role=owner_role(current_settings()),
         revision=placement.revision,
         fields=placement.fields,
+        quotas=placement.quotas,
     )

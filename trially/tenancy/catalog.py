@@ -1,7 +1,6 @@
 """The control plane's tables: tenants, servers, placements, operations. They hold no PHI."""
 
 import datetime as dt
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -22,60 +21,10 @@ from uuid_utils.compat import uuid7
 from trially.database.field_states import FieldState
 from trially.database.model import CatalogModel, Timestamped
 from trially.slugs import SLUG_PATTERN
+from trially.tenancy.catalog_choices import OperationState, TenantKind, TenantStatus, Tier
+from trially.tenancy.entitlements.model import DEFAULT_PLAN, Plan
 
 CATALOG_SCHEMA = "catalog"
-
-
-class TenantStatus(StrEnum):
-    """Whether a tenant is being provisioned, is served, or is suspended; or is only kept ready."""
-
-    PROVISIONING = "provisioning"
-    ACTIVE = "active"
-    SUSPENDED = "suspended"
-    PREPARING = "preparing"
-    """The storage of a ready tenant is being created or removed."""
-
-    READY = "ready"
-    """Its storage is complete, and no customer has it. The next new tenant of its tier takes it."""
-
-    ERASING = "erasing"
-    """It is being erased. `Tenant.erase_after` says of others that they will be."""
-
-
-UNBUILT = (TenantStatus.PROVISIONING, TenantStatus.PREPARING, TenantStatus.ERASING)
-"""The storage may be incomplete."""
-
-UNSERVED = (TenantStatus.PROVISIONING, TenantStatus.ERASING)
-"""A customer's tenant that no request can enter, whatever its guard says."""
-
-UNCLAIMED = (TenantStatus.PREPARING, TenantStatus.READY)
-"""No customer has the tenant. No list, no request and no command about tenants knows it."""
-
-
-class TenantKind(StrEnum):
-    """The kind of organisation that a tenant is."""
-
-    SITE = "site"
-    CRO = "cro"
-    HEALTH_SYSTEM = "health_system"
-
-
-class Tier(StrEnum):
-    """A kind of placement."""
-
-    DEDICATED_DATABASE = "dedicated_database"
-    OWN_SCHEMA = "own_schema"
-    POOLED_ROWS = "pooled_rows"
-    SILO = "silo"
-
-
-class OperationState(StrEnum):
-    """Whether an operation is running, done, being undone, or undone."""
-
-    RUNNING = "running"
-    DONE = "done"
-    UNDOING = "undoing"
-    UNDONE = "undone"
 
 
 class Server(Timestamped, CatalogModel):
@@ -143,7 +92,9 @@ class Tenant(Timestamped, CatalogModel):
     slug: Mapped[str] = mapped_column(String(40))
     name: Mapped[str] = mapped_column(String(200))
     kind: Mapped[TenantKind] = mapped_column(String(20), server_default=TenantKind.SITE)
-    plan: Mapped[str] = mapped_column(String(40), server_default="standard")
+    plan: Mapped[str] = mapped_column(
+        String(40), ForeignKey(Plan.name), server_default=DEFAULT_PLAN
+    )
     region: Mapped[str | None] = mapped_column(String(40))
     time_zone: Mapped[str] = mapped_column(String(64), server_default=DEFAULT_TIME_ZONE)
     """Name of the IANA time zone in which the tenant's sources write times without an offset."""
@@ -267,6 +218,17 @@ class Operation(Timestamped, CatalogModel):
 
     parameters: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     error: Mapped[str | None]
+    task_id: Mapped[UUID | None] = mapped_column(
+        server_default=text(
+            "(NULLIF(current_setting('trially.task'::text, true), ''::text))::uuid"
+        ),
+        index=True,
+    )
+    """The task of the platform API that has begun it; NULL for a command.
+
+    The default is spelled as PostgreSQL shows it: Alembic compares the texts.
+    """
+
     attempts: Mapped[int] = mapped_column(server_default="0")
     """How many processes have begun to run or undo it. Only the newest may change anything."""
 
@@ -299,6 +261,22 @@ class MembershipIndex(CatalogModel):
     )
 
 
+class InvitationIndex(CatalogModel):
+    """The tenants that have invited a subject. The tenant's own table decides about access.
+
+    It is apart from the members' index: an invitation must not change which tenant a token of the
+    invited person is for.
+    """
+
+    __tablename__ = "invitation_index"
+
+    issuer: Mapped[str] = mapped_column(String(255), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(255), primary_key=True)
+    tenant_id: Mapped[UUID] = mapped_column(
+        ForeignKey("tenant.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+
+
 class TokenCutOff(CatalogModel):
     """A revocation cut-off. Tokens issued before this time are rejected."""
 
@@ -314,20 +292,6 @@ class TokenCutOff(CatalogModel):
     """Empty means the tokens of every subject."""
 
     cut_off_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
-
-
-CLOSED_TO_REQUESTS = (
-    *("server_password", "support_grant"),
-    *("operator_action", "operator_action_%", "operator_seal", "operator_era"),
-    *("erasure", "erased_slug", "erased_person"),
-)
-"""Patterns (LIKE) of the tables that request handling may not read."""
-
-WRITTEN_BY_REQUESTS = {
-    "erased_person": ("tenant_id", "patient_id"),
-    "operator_action": ("stage", "action", "actor", "host", "target", "tenant_id", "details"),
-}
-"""The columns that request handling may insert, by table. All others have their defaults."""
 
 
 def is_called(reference: str) -> ColumnElement[bool]:

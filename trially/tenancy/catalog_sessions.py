@@ -7,6 +7,7 @@ from flask import current_app
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from trially.database.planes import is_platform_request
 from trially.database.session import db
 
 READER_BIND = "catalog"
@@ -18,8 +19,12 @@ CONTROL_BIND = "control"
 
 
 def control_engine() -> Engine:
-    """Return the catalog's engine for lifecycle commands."""
-    return _engine(CONTROL_BIND)
+    """Return the catalog's engine for lifecycle commands.
+
+    A request to the platform API gets that of the reader. So it can use what commands read with,
+    and PostgreSQL refuses what commands write with.
+    """
+    return _engine(READER_BIND if is_platform_request() else CONTROL_BIND)
 
 
 def reader_engine() -> Engine:

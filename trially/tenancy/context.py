@@ -12,7 +12,8 @@ from trially.database.placement import (
     enter_placement,
 )
 from trially.observability.metrics import guard_refusals_total
-from trially.state import request_state, state_of
+from trially.request_state import request_state
+from trially.state import state_of
 from trially.tenancy.administered import AdministeredPlacement, administered_placement
 from trially.tenancy.directory import TenantEntry, directory
 from trially.tenancy.schema.revision_files import TENANT_LINEAGE

@@ -34,20 +34,19 @@ from trially.observability.metrics import catalog_stale_answers_total
 from trially.state import app_state, state_of
 from trially.tenancy.catalog import (
     IS_SWITCHING,
-    UNSERVED,
     Operation,
-    OperationState,
     PlacementRecord,
     Tenant,
-    TenantStatus,
     TokenCutOff,
     is_called,
 )
+from trially.tenancy.catalog_choices import UNSERVED, OperationState, TenantStatus
 from trially.tenancy.catalog_reader import SLOW_SECONDS, CatalogUnavailableError, catalog_reader
 from trially.tenancy.catalog_sessions import reader_engine
 from trially.tenancy.names import UnknownTenantError
 from trially.tenancy.operators.model import support_access
 from trially.tenancy.pinning import is_served
+from trially.tenancy.plans.reading import PLAN_STAMP, tenant_plan_of
 from trially.tenancy.tenant_entries import EntryCache, SupportAccess, TenantEntry
 from trially.tenancy.tiers import tier_of
 from trially.tenancy.warming import Warmer
@@ -182,7 +181,8 @@ def _look_up(reference: str) -> TenantEntry:
         if row is None:
             raise UnknownTenantError(reference)
         tenant, stamp = row
-        record = tenant.placement
+        # All that follows is read after the stamp: what is written in between changes the next one.
+        record, plan = tenant.placement, tenant_plan_of(session, tenant)
         return TenantEntry(
             tenant_id=tenant.id,
             slug=tenant.slug,
@@ -190,11 +190,15 @@ def _look_up(reference: str) -> TenantEntry:
             kind=tenant.kind,
             time_zone=tenant.time_zone,
             status=TenantStatus(tenant.status),
-            placement=replace(tier_of(record).placement(record), fields=tenant.fields),
-            # Read after the stamp, so that a cut-off written in between changes the next stamp.
+            placement=replace(
+                tier_of(record).placement(record),
+                fields=tenant.fields,
+                quotas=plan.quota_setting,
+            ),
             cut_offs=_cut_offs_of(session, tenant.id),
             supporters=_supporters_of(session, tenant.id),
             next_placement=_next_placement_of(session, tenant.id),
+            plan=plan,
             stamp=stamp,
             erase_after=tenant.erase_after,
         )
@@ -209,7 +213,8 @@ _STAMP: ColumnElement[str] = literal_column(
     " (SELECT string_agg(concat(c.issuer, ' ', c.subject, c.xmin), '/')"
     "  FROM token_cut_off c WHERE c.tenant_id = tenant.id),"
     " (SELECT string_agg(concat(a.id, a.stamp), '/')"
-    "  FROM support_access a WHERE a.tenant_id = tenant.id))",
+    "  FROM support_access a WHERE a.tenant_id = tenant.id),"
+    f"{PLAN_STAMP})",
     String,
 )
 """The transactions (`xmin`) that last wrote the catalog's rows about a tenant.

@@ -4,7 +4,8 @@ from sqlalchemy import ColumnElement
 
 from trially.config import current_settings
 from trially.errors import OperatorError
-from trially.tenancy.catalog import UNCLAIMED, Tenant, is_called
+from trially.tenancy.catalog import Tenant, is_called
+from trially.tenancy.catalog_choices import UNCLAIMED
 
 
 class PinnedError(OperatorError):

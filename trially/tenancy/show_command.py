@@ -1,8 +1,11 @@
 """`flask tenants show`."""
 
+from typing import Any
+
 import click
 
 from trially.tenancy.archives.ages import last_backup_of
+from trially.tenancy.catalog import Tenant
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.encrypting.states import describe_fields
 from trially.tenancy.lifecycle.completing import complete_slug
@@ -20,7 +23,8 @@ def show(slug: str, *, as_json: bool) -> None:
     `former` are the placements to which `flask tenants move-back` can return. `last_backup` is the
     time of its newest archive. `recovery` says to which times the tenant can be restored, and
     `lost_at_most` how many seconds of its last changes would be lost with its server. `fields` says
-    whether what identifies patients is encrypted.
+    whether what identifies patients is encrypted. `limits` are those of its plan and its
+    exceptions, with what it uses of those that are counted.
     """
     from trially.tenancy.lifecycle.measuring import measure_placement
     from trially.tenancy.lifecycle.moving.kept import kept_placements
@@ -33,6 +37,7 @@ def show(slug: str, *, as_json: bool) -> None:
         **describe(tenant),
         "updated_at": tenant.updated_at,
         "members": count_members(tenant),
+        **_allowed(tenant, as_json=as_json),
         **measure_placement(tenant.placement),
         "fields": describe_fields(tenant),
         "last_backup": last_backup_of(tenant.id),
@@ -44,3 +49,12 @@ def show(slug: str, *, as_json: bool) -> None:
         ],
     }
     print_record(item, as_json=as_json)
+
+
+def _allowed(tenant: Tenant, *, as_json: bool) -> dict[str, Any]:
+    """Return what the tenant may have, and what it uses of it."""
+    from trially.tenancy.lifecycle.plans.assigning import describe_allowed
+    from trially.tenancy.lifecycle.plans.options import describe_use
+
+    allowed = describe_allowed(tenant)
+    return allowed if as_json else {**allowed, "limits": describe_use(allowed["limits"])}

@@ -10,7 +10,8 @@ from threading import Lock
 from uuid import UUID
 
 from trially.database.placement import Placement
-from trially.tenancy.catalog import TenantStatus
+from trially.tenancy.catalog_choices import TenantStatus
+from trially.tenancy.entitlements.tenant_plan import TenantPlan
 
 MAX_ENTRIES = 10_000
 RENEWED_AT_ONCE = 2_000
@@ -58,6 +59,9 @@ class TenantEntry:
 
     next_placement: Placement | None
     """Where a move is about to place the tenant, else None."""
+
+    plan: TenantPlan
+    """What the tenant is allowed."""
 
     stamp: str = field(repr=False)
     """Changes whenever the catalog's rows about the tenant change."""

@@ -1,7 +1,7 @@
 """Public code systems, and whether a text is a code of one of them, by its form.
 
-A form is as strict as the system allows: codes with check digits are checked. trially holds no
-terminology, so a code of the right form may be one that its system does not have.
+A form is as strict as the system allows: codes with check digits are checked. No terminology is
+looked into, so a code of the right form may be one that its system does not have.
 """
 
 import re
@@ -67,6 +67,8 @@ def _form(pattern: str) -> Callable[[str], bool]:
 
 
 _ICD10 = _form(r"[A-Z]\d[0-9A-Z](?:\.[0-9A-Z]{1,4})?")
+# The release of 2026 has the first categories whose second character is a letter.
+_ICD10CM = _form(r"(?:[A-Z]\d[0-9A-Z]|QA\d)(?:\.[0-9A-Z]{1,4})?")
 _ICD9 = _form(r"(?:\d{3}|V\d\d|E\d{3})(?:\.\d{1,2})?|\d\d\.\d{1,2}")
 _ANSWERS = "Y N UNK NI NASK ASKU OTH NA NAV MSK NULL unknown asked-unknown error"
 _WORDS = frozenset(_ANSWERS.split())
@@ -75,7 +77,7 @@ FORMS: Mapping[str, Callable[[str], bool]] = {
     SNOMED: is_snomed,
     LOINC: is_loinc,
     "http://www.nlm.nih.gov/research/umls/rxnorm": _form(r"[1-9]\d{0,7}"),
-    "http://hl7.org/fhir/sid/icd-10-cm": _ICD10,
+    "http://hl7.org/fhir/sid/icd-10-cm": _ICD10CM,
     "http://hl7.org/fhir/sid/icd-10": _ICD10,
     "http://www.cms.gov/Medicare/Coding/ICD10": _form(
         r"[0-9B-DF-HX](?=(?:\D*\d){2})[0-9A-HJ-NP-Z]{6}"

@@ -6,9 +6,15 @@
 
 /** The routes whose POST takes an Idempotency-Key. */
 export const KEYED_ROUTES: ReadonlySet<string> = new Set([
+  "/api/v1/custom-fields",
   "/api/v1/exports",
+  "/api/v1/invitations",
   "/api/v1/patients",
   "/api/v1/sites",
   "/api/v1/sources",
   "/api/v1/studies",
+  "/api/v1/studies/{study_id}/sites",
+  "/api/v1/studies/{study_id}/team",
+  "/api/v1/studies/{study_id}/versions",
+  "/api/v1/valuesets",
 ]);

@@ -4,6 +4,54 @@
  */
 
 export interface paths {
+    "/api/v1/api-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the API keys of all members, oldest first.
+         * @description The keys themselves are not stored, so none is shown. Expired ones are listed until they are revoked.
+         */
+        get: operations["list_api_keys"];
+        put?: never;
+        /**
+         * Create an API key that acts for the caller.
+         * @description The answer shows the key, once. Send it as `Authorization: Bearer trk_…`. It has the named scopes and shows as much of patients as its PHI level says, and never more than its member may at the time of a request: if the member loses a permission or is removed, so does the key. The key is of this tenant alone. An `Idempotency-Key` has no effect, because no answer is stored.
+         */
+        post: operations["create_api_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/api-keys/{api_key_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show what is known of an API key.
+         * @description The key itself is not stored, so nothing can show it again.
+         */
+        get: operations["show_api_key"];
+        put?: never;
+        post?: never;
+        /**
+         * Revoke an API key.
+         * @description Every process refuses it within 5 seconds. The audit log keeps what was done with it.
+         */
+        delete: operations["revoke_api_key"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/audit": {
         parameters: {
             query?: never;
@@ -154,6 +202,158 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/branding": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the branding of a tenant, by its domain or its slug, without signing in.
+         * @description An unknown name has the same answer as a tenant without branding, a suspended tenant, and a domain that is not verified. So has a request without a name. Caches may keep the answer for a minute.
+         */
+        get: operations["show_branding"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/branding/logos/{digest}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the logo of a tenant, without signing in.
+         * @description `logo_url` of the branding is the address. Another logo has another address, so caches may keep this one.
+         */
+        get: operations["show_logo"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/codes/lookup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a code with those directly above and below it.
+         * @description What is directly above an RxNorm product are its parts, and at last its ingredients. `data` is empty if the release does not have the code. If the system is not loaded, `version` is null too.
+         */
+        get: operations["look_up_code"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/codes/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Find codes as somebody types.
+         * @description `q` is the beginning of a code, or the beginnings of words of its names in any order. Codes that begin with it come first, then those with the shortest names, and those no longer in use last. If the system is not loaded, `data` is empty and `version` is null.
+         */
+        get: operations["search_codes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/codes/systems": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the code systems that can be searched, and which releases are loaded.
+         * @description Operators load them from the publishers' files, for all tenants.
+         */
+        get: operations["list_code_systems"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/custom-fields": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List custom fields, oldest first.
+         * @description These are the tenant's own fields of patients, studies and sites. `resource` narrows the list.
+         */
+        get: operations["list_custom_fields"];
+        put?: never;
+        /**
+         * Define a custom field.
+         * @description The rows of the resource then have it in `custom`. A field of patients is an identifier, unless `phi` says `none`: then members who see no identifiers see it too. A resource has at most 50 custom fields, or the answer is 409.
+         */
+        post: operations["create_custom_field"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/custom-fields/{custom_field_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a custom field.
+         * @description It is the definition. The values are in `custom` of patients, studies and sites.
+         */
+        get: operations["show_custom_field"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a custom field that was never used.
+         * @description If a row has ever had a value of it, the answer is 409. Archive the field then, so that no value is lost.
+         */
+        delete: operations["delete_custom_field"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a custom field.
+         * @description The body is a merge patch (RFC 7396). Resource, name and type never change. Stored values stay when the field is archived, and when one of its choices is removed. `phi` counts from the next request on.
+         */
+        patch: operations["change_custom_field"];
+        trace?: never;
+    };
     "/api/v1/documents": {
         parameters: {
             query?: never;
@@ -226,6 +426,8 @@ export interface paths {
         /**
          * Export all that the tenant stores.
          * @description A worker writes a ZIP archive: FHIR R4 NDJSON, CSV with a dictionary, the audit log with its seals, and the texts of documents. Poll the export until its `state` is `done`. While one export waits or runs, the answer is 409. Needs the PHI level `full` and access to all sites. It is recorded.
+         *
+         *     Needs the feature `exports` of the plan.
          */
         post: operations["create_export"];
         delete?: never;
@@ -246,6 +448,158 @@ export interface paths {
          * @description With `Accept: application/zip`, the answer is the archive. It is stored encrypted, and deleted at `expires_at`: then the answer is 404. Each download is recorded in the audit log.
          */
         get: operations["show_export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fhir/Group/{study_id}-{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the criteria of a version of a protocol as a Group, as far as FHIR can say them.
+         * @description Each criterion that the Group does not say is an extension `criterion-left-out` with its statement and the reason. The Library has all criteria.
+         *
+         *     Needs the feature `fhir` of the plan.
+         */
+        get: operations["show_group"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fhir/Library/{study_id}-{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show all criteria of a version of a protocol as a Library.
+         * @description `content` is the JSON of the language of criteria, and `version` its hash.
+         *
+         *     Needs the feature `fhir` of the plan.
+         */
+        get: operations["show_library"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fhir/MeasureReport/{study_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Count the patients of a study by verdict and by criterion, as a MeasureReport.
+         * @description The numbers are those of `GET /studies/{study_id}/attrition`, of today. A member who is restricted to sites counts their patients. With the PHI level `none`, numbers are rounded, and small ones are absent. A study without an active version is answered with 409.
+         *
+         *     Needs the feature `fhir` of the plan.
+         */
+        get: operations["show_measure_report"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fhir/ResearchStudy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Search studies, and answer with a Bundle of ResearchStudies, oldest first.
+         * @description `status` is FHIR's status, and `condition` a part of the name of a condition. The link `next` leads to the next page. Errors are problem details, as of all routes.
+         *
+         *     Needs the feature `fhir` of the plan.
+         */
+        get: operations["search_research_studies"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fhir/ResearchStudy/{study_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a study as a ResearchStudy.
+         * @description `enrollment` is the Group of its active version. A status that FHIR lacks is absent; the extension `overall-status` has it. A member who is restricted to sites sees those sites alone.
+         *
+         *     Needs the feature `fhir` of the plan.
+         */
+        get: operations["show_research_study"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fhir/getClinicalTrial": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Find the studies that fit the patient whose resources are the body. Nothing is stored.
+         * @description The body is a Bundle or Parameters with one Patient and the patient's records, also as the member `patientData`. All studies with an active version are evaluated. The answer is a Bundle of ResearchStudies, the best first. `search.score` is 1 for eligible patients, 0 for ineligible ones, and between them for others. The extension `match-grade` is `certain`, `certainly-not` or `probable`; `criterion-outcome` has the result of each criterion. What was not used of the body is in an OperationOutcome. The request is recorded without anything about the patient.
+         *
+         *     Needs the feature `fhir` of the plan.
+         */
+        post: operations["find_clinical_trials"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fhir/metadata": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show what the FHIR routes can do, as a CapabilityStatement.
+         * @description Like all routes, it needs a token. It names the resources, parameters and operations.
+         */
+        get: operations["show_capabilities"];
         put?: never;
         post?: never;
         delete?: never;
@@ -428,6 +782,54 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/invitations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List open invitations, oldest first.
+         * @description Expired ones are listed too, until they are withdrawn or repeated.
+         */
+        get: operations["list_invitations"];
+        put?: never;
+        /**
+         * Invite a person.
+         * @description The person becomes a member with the first request after signing in, with the role, PHI level and sites of the invitation. No message is sent. A caller cannot grant more than the caller has, neither now nor when the invitation is accepted. The members that the tenant's plan allows are counted when it is accepted. An expired invitation of the same person is replaced.
+         */
+        post: operations["create_invitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/invitations/{invitation_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show an invitation.
+         * @description It exists until it is accepted or withdrawn.
+         */
+        get: operations["show_invitation"];
+        put?: never;
+        post?: never;
+        /**
+         * Withdraw an invitation.
+         * @description A person who has accepted it before stays a member.
+         */
+        delete: operations["delete_invitation"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs": {
         parameters: {
             query?: never;
@@ -497,7 +899,7 @@ export interface paths {
         };
         /**
          * Show who the caller is and what they may do.
-         * @description A web app asks this first after signing in. `permissions` says which operations are allowed, so that the app can hide the others. `tenant` is the one that the token, the header `X-Tenant-ID` or the path chose.
+         * @description A web app asks this first after signing in. `permissions` says which operations are allowed, so that the app can hide the others. `tenant` is the one that the token, the header `X-Tenant-ID` or the path chose. `plan` says which features the tenant has, and how much of its limits it uses.
          */
         get: operations["show_me"];
         put?: never;
@@ -528,6 +930,34 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/members/{member_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a member.
+         * @description The `ETag` is the member's version, and `etag` repeats it in the body.
+         */
+        get: operations["show_member"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove a member from the tenant.
+         * @description The member is shut out within 5 seconds, and leaves the teams of studies. A caller cannot remove a member who has more rights. The last owner cannot be removed: then the answer is 409.
+         */
+        delete: operations["delete_member"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a member's role, PHI level, sites, name or email address.
+         * @description The body is a merge patch (RFC 7396). Another role does not change the PHI level. A caller cannot grant more than the caller has, and cannot change a member who has more. The last owner stays an owner: otherwise the answer is 409. Every process applies the change within 5 seconds.
+         */
+        patch: operations["change_member"];
+        trace?: never;
+    };
     "/api/v1/patients": {
         parameters: {
             query?: never;
@@ -537,7 +967,7 @@ export interface paths {
         };
         /**
          * List patients, oldest entry first.
-         * @description The list holds the patients of the sites that the caller may see. `sort` changes the order. With the PHI level `limited`, identifiers are masked, and the list cannot be sorted by them. To find a patient by name, birth date or MRN, use the search.
+         * @description The list holds the patients of the sites that the caller may see. `sort` changes the order. With the PHI level `limited`, identifiers are masked, and the list cannot be sorted by them. To find a patient by name, birth date or MRN, use the search. `custom.NAME=VALUE` finds patients with a value of a custom field, unless the field is masked for the caller.
          */
         get: operations["list_patients"];
         put?: never;
@@ -798,6 +1228,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/patients/{patient_id}/studies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the studies with an active version for a patient, the best first.
+         * @description It is computed now. Each study has the verdict, and how many criteria are not decided. If the patient is potential, `open_criteria` has those that are still open. The records behind this, and what would satisfy a criterion, are in `GET /studies/{id}/matches/{patient_id}`. Studies whose codes the loaded terminologies lack are in `not_evaluated`.
+         *
+         *     Needs the feature `matching` of the plan.
+         */
+        get: operations["list_studies_of_patient"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/patients/{patient_id}/timeline": {
         parameters: {
             query?: never;
@@ -900,6 +1352,166 @@ export interface paths {
          * @description `dismissed` says that these are two persons: the pair leaves the list of open ones and is not proposed again. `open` takes that back. `If-Match` must name the version that the caller has seen.
          */
         patch: operations["decide_duplicate"];
+        trace?: never;
+    };
+    "/api/v1/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the settings of the tenant.
+         * @description `name` and `time_zone` are also part of `GET /me`, which every member may read.
+         */
+        get: operations["show_settings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change settings of the tenant.
+         * @description The body is a merge patch (RFC 7396): null removes a value. `If-Match` must name the version that the caller has seen. A worker writes a changed `name` or `time_zone` into the catalog, and every process knows it within seconds after that. In a new time zone it also reads the times of stored records again that have no offset, unless their source has a zone of its own.
+         */
+        patch: operations["change_tenant_settings"];
+        trace?: never;
+    };
+    "/api/v1/settings/branding": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the branding of the tenant.
+         * @description `domain_state` says how to prove that the domain is the tenant's, and whether the proof was found. Without the feature `branding` nothing of it is public.
+         */
+        get: operations["show_tenant_branding"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change the branding of the tenant.
+         * @description The body is a merge patch (RFC 7396): null restores the default. A worker publishes the change. Colours that are hard to read are accepted, and named in `warnings`. A new domain brands nothing before it is verified.
+         *
+         *     Needs the feature `branding` of the plan.
+         */
+        patch: operations["change_tenant_branding"];
+        trace?: never;
+    };
+    "/api/v1/settings/branding/logo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Upload the logo of the tenant: a PNG, JPEG, WebP or SVG picture of at most 512 KiB.
+         * @description The body is the file itself. Pictures are encoded once more, without metadata and at most 1024 pixels wide and high. Of an SVG only shapes, texts and paints stay.
+         *
+         *     Needs the feature `branding` of the plan.
+         */
+        put: operations["replace_logo"];
+        post?: never;
+        /**
+         * Remove the logo of the tenant.
+         * @description `If-Match` names the version of the branding that the caller has seen. A worker publishes it.
+         *
+         *     Needs the feature `branding` of the plan.
+         */
+        delete: operations["delete_logo"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/settings/branding/verify-domain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Verify the domain of the tenant.
+         * @description A worker looks for the proof that `domain_state` names. The answer is its job. The proof must stay: it is looked for every day, and a domain whose proof is missing for 7 days brands nothing. A domain that another tenant holds is not given to this one.
+         *
+         *     Needs the feature `branding` of the plan.
+         */
+        post: operations["verify_domain"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sharing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show with which organisations the tenant shares counts, and which counts.
+         * @description `counts` has the newest numbers that have left the tenant. An organisation sees of the tenant what follows from these and earlier ones.
+         */
+        get: operations["show_sharing"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sharing/{organisation_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Leave an organisation, or decline its invitation.
+         * @description The organisation sees nothing of the tenant any more, also not of earlier days. The counts are deleted if the tenant is in no other organisation.
+         */
+        delete: operations["leave_organisation"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sharing/{organisation_id}/join": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Accept the invitation of an organisation, and share counts with it.
+         * @description Operators invite, and only an owner accepts. A worker counts the tenant then, and again each week. People of the organisation and operators see sums over its tenants, and no row.
+         */
+        post: operations["join_organisation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/sites": {
@@ -1011,7 +1623,7 @@ export interface paths {
         };
         /**
          * List studies, oldest first.
-         * @description Every member of the tenant sees all studies. `status` and `phase` narrow the list, and `sort` changes its order.
+         * @description Every member of the tenant sees all studies. `status`, `recruiting_status`, `phase`, `source` and `nct_id` narrow the list, and `sort` changes its order. A study that is not yet recruiting has another `status` than `recruiting`.
          */
         get: operations["list_studies"];
         put?: never;
@@ -1048,6 +1660,1048 @@ export interface paths {
          * @description The body is a merge patch (RFC 7396): members that it lacks stay, and null removes a value. `If-Match` must name the version that the caller has seen, or the answer is 412.
          */
         patch: operations["change_study"];
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/attrition": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Count the patients whom the active version of a study's protocol selects.
+         * @description Each criterion says whom it rules out in order, and what its absence would change.
+         *
+         *     Needs the feature `matching` of the plan.
+         */
+        get: operations["show_attrition"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/decisions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the patients whom people include in a study's list, or leave out of it.
+         * @description Each has the reason, and says who decided it and when.
+         *
+         *     Needs the feature `matching` of the plan.
+         */
+        get: operations["list_match_decisions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/decisions/{patient_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Include a patient in a study's list, or exclude the patient, whatever the criteria say.
+         * @description The decision stays when matches are computed again. It replaces a former one.
+         *
+         *     Needs the feature `matching` of the plan.
+         */
+        put: operations["decide_match"];
+        post?: never;
+        /**
+         * Take back what a person decided about a patient and a study.
+         * @description Only the criteria say then whether the patient fits.
+         *
+         *     Needs the feature `matching` of the plan.
+         */
+        delete: operations["withdraw_decision"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/documents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the documents of a study, oldest first.
+         * @description The eligibility text of an imported study is one of them. Documents never change: a changed file is another document.
+         */
+        get: operations["list_study_documents"];
+        put?: never;
+        /**
+         * Upload a document of a study: a PDF, a Word document (DOCX) or a text.
+         * @description The body is the file itself. The file and its text are stored encrypted. Pages have the numbers of a PDF, or of a Word document that Word has saved; other texts are cut into pages of about equal length. `text_problem` says why a text is missing, as that of a scan. A file that the study has already is answered with 409.
+         */
+        post: operations["create_study_document"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/documents/{study_document_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a document of a study with its text, or download its file.
+         * @description One answer has up to 50 pages; `next_page` is the first of the pages after them. The place of a statement is counted in characters of the whole text. `start` of a page says how many are before it. With `Accept: application/octet-stream`, the answer is the file as it was uploaded.
+         */
+        get: operations["show_study_document"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/evaluation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show how many criteria of a study the machine evaluates, and how many are left to people.
+         * @description They are those of the active version of the protocol or, if there is none, of the newest one. `share` is the part of the criteria that is evaluated as a whole, from 0 to 1.
+         */
+        get: operations["show_evaluation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/match-runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the computations of a study's matches for all patients, newest first.
+         * @description `trigger` and `state` narrow the list. Changes of single patients are computed without such a run.
+         *
+         *     Needs the feature `matching` of the plan.
+         */
+        get: operations["list_match_runs"];
+        put?: never;
+        /**
+         * Ask for the matches of a study to be computed for all patients.
+         * @description A worker does it: the answer is its job. Matches follow changes and days by themselves, so this is seldom needed.
+         *
+         *     Needs the feature `matching` of the plan.
+         */
+        post: operations["start_match_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/matches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the matches of a study, the best first.
+         * @description Eligible patients come before potential ones, and those with fewer open criteria before others. Patients whom up to two criteria rule out are at the end. `decision` is what a person decided, whatever the criteria say.
+         *
+         *     Needs the feature `matching` of the plan.
+         */
+        get: operations["list_matches"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/matches/{patient_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Explain what a study's active criteria say of a patient, one by one.
+         * @description It is computed now. Each result names the records that decide it, or says why it is not known, and when time alone may change it. Works for patients without a match too: "why not?".
+         *
+         *     Needs the feature `matching` of the plan.
+         */
+        get: operations["explain_match"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/registry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the record of a study at its registry, as it was imported last.
+         * @description `locations` are the places that the registry names. Contacts and results are not kept. The answer is 404 for a study that was never imported.
+         */
+        get: operations["show_registry_record"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/sites": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the sites of a study, oldest first.
+         * @description A member who is restricted to sites sees those. The locations that a registry names are in the study's registry record.
+         */
+        get: operations["list_study_sites"];
+        put?: never;
+        /**
+         * Add a site to a study.
+         * @description A site is added once. Send an `Idempotency-Key` to repeat the request safely.
+         */
+        post: operations["create_study_site"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/sites/{study_site_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a site of a study.
+         * @description A site that the caller may not see is answered like one that the study does not have.
+         */
+        get: operations["show_study_site"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Open, pause or close a site of a study, or change its target or investigator.
+         * @description The dates of opening and closing follow from the status, unless the body has them. Closing a site moves no candidate.
+         */
+        patch: operations["change_study_site"];
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Open, pause or close the tenant's recruiting for a study.
+         * @description It says nothing of the study elsewhere: that is its `status`. A study that was open cannot be `planned` again: the answer is 409. The same status again changes nothing.
+         */
+        post: operations["set_recruiting_status"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/team": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the team of a study, oldest first.
+         * @description `GET /members` has the names of members. A part in a study gives no permission.
+         */
+        get: operations["list_team"];
+        put?: never;
+        /**
+         * Add a member of the tenant to the team of a study.
+         * @description The part in the study gives no permission: the member's role and PHI level do. A member who leaves the tenant leaves its teams.
+         */
+        post: operations["create_team_member"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/team/{team_member_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a member of the team of a study.
+         * @description The `ETag` is the version of this membership in the team.
+         */
+        get: operations["show_team_member"];
+        put?: never;
+        post?: never;
+        /**
+         * Take a member out of the team of a study.
+         * @description The member stays a member of the tenant, with the same permissions.
+         */
+        delete: operations["delete_team_member"];
+        options?: never;
+        head?: never;
+        /**
+         * Change the part of a member in a study.
+         * @description `If-Match` must name the version that the caller has seen, or the answer is 412.
+         */
+        patch: operations["change_team_member"];
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the versions of a study's protocol, oldest first.
+         * @description At most one is `active`: its criteria select patients. `evaluation` says how many criteria the machine evaluates.
+         */
+        get: operations["list_versions"];
+        put?: never;
+        /**
+         * Create a draft of a version of a study's protocol.
+         * @description `copied_from` names a version of the study whose criteria the draft begins with. They keep their `key`, their review and who proposed them. Versions are numbered from 1.
+         */
+        post: operations["create_version"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a version of a study's protocol, and how many of its criteria the machine evaluates.
+         * @description The `ETag` changes with each change of the version or of its criteria.
+         */
+        get: operations["show_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change the label or the date of a version that is a draft or in review.
+         * @description An active or superseded version never changes: the answer is 409 `version_frozen`.
+         */
+        patch: operations["change_version"];
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/versions/{version}/activate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Activate a version that is in review, and supersede the active one.
+         * @description The caller approves it. A person must have reviewed each criterion with an expression, and have accepted or rejected each proposal, or the answer is 409 `version_not_ready`. From now on the version never changes.
+         */
+        post: operations["activate_version"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/versions/{version}/criteria": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the criteria of a version, in their order.
+         * @description `place` says where a statement is in a document of the study: characters of its whole text.
+         */
+        get: operations["show_criteria"];
+        /**
+         * Replace the whole list of criteria of a version that is a draft or in review.
+         * @description A criterion with an `id` stays, with its `key`, at its new position. The others of the present list are removed. A list that breaks a rule of the language of criteria changes nothing: the answer is 422, with a pointer to each mistake. `review_state` says whether a person has accepted the criterion as it is in this list.
+         */
+        put: operations["replace_list"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/versions/{version}/diff/{other_version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compare the criteria of two versions: from the first to the second.
+         * @description A criterion that was copied is the same, also if it was changed. Their order does not count.
+         */
+        get: operations["compare_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/versions/{version}/diff/{other_version}/counts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Count the patients whose verdict differs between two versions, from the first to the second.
+         * @description Both versions are evaluated now, and no match is stored. A member who is restricted to sites counts their patients. With the PHI level `none`, numbers are rounded, and small ones are null.
+         *
+         *     Needs the feature `matching` of the plan.
+         */
+        get: operations["count_affected_patients"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/versions/{version}/diff/{other_version}/patients": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the patients whose verdict differs between two versions, with both verdicts.
+         * @description `former` and `latter` narrow the list to a verdict by the first or the second version. Both versions are evaluated now for each page.
+         *
+         *     Needs the feature `matching` of the plan.
+         */
+        get: operations["list_affected_patients"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/versions/{version}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Count the patients whom criteria select, and store no match.
+         * @description Counts with the criteria of the version or those of the body, without the ones that are switched off. Each criterion says what it does in order, and what its absence would change. A member who is restricted to sites counts their patients. With the PHI level `none`, numbers are rounded, and small ones are null.
+         *
+         *     Needs the feature `matching` of the plan.
+         */
+        post: operations["preview_version"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/versions/{version}/proposals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the proposals of a version, in the order of their texts.
+         * @description Decided ones stay in the list, with who decided them and why.
+         */
+        get: operations["list_proposals"];
+        put?: never;
+        /**
+         * Let a reader propose criteria for a draft, from a text of the study.
+         * @description The text is the eligibility text of the registry, a document of the study, or a text in the body. Each statement becomes a proposal, also if the reader proposes no criterion for it. With the registry's text, the study's ages and sex are proposed too. No proposal is in force: a person accepts or rejects each. Reading a text again changes open proposals only. A version that is no draft is answered with 409.
+         */
+        post: operations["propose_criteria"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/versions/{version}/proposals/{criterion_proposal_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a proposal: the statement, its place, and the criterion that a reader proposes.
+         * @description Without a criterion, `reason` says why, and `parts` are what was read.
+         */
+        get: operations["show_proposal"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/versions/{version}/proposals/{criterion_proposal_id}/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Accept a proposal of a draft, as it is or corrected: it becomes the draft's last criterion.
+         * @description The criterion keeps the statement and its place, and counts as reviewed. An `expression` in the body replaces the proposed one. Without any, the criterion is `unsupported`, or what `evaluation` says. A proposal that was rejected can be accepted.
+         */
+        post: operations["accept_proposal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/versions/{version}/proposals/{criterion_proposal_id}/reject": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reject a proposal of a draft: it becomes no criterion.
+         * @description It stays in the list of proposals with who rejected it and why. One that was accepted already is answered with 409.
+         */
+        post: operations["reject_proposal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/versions/{version}/reopen": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a version in review a draft again.
+         * @description The criteria stay as they are, with their reviews.
+         */
+        post: operations["reopen_version"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/versions/{version}/submit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Submit a draft for review.
+         * @description Its criteria can still be changed, so that reviewers can correct and accept them.
+         */
+        post: operations["submit_version"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/{study_id}/versions/{version}/validate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say what is wrong with a list of criteria, and change nothing.
+         * @description Without `criteria`, the list of the version is validated. `errors` would be refused when the list is stored, `hindrances` when the version is activated; `warnings` are allowed.
+         */
+        post: operations["validate_criteria"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/studies/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import studies from ClinicalTrials.gov, or show what an import would do.
+         * @description The body is a study as API version 2 of ClinicalTrials.gov sends it, an answer with `studies`, or NDJSON. A study is known by its NCT id: importing it again changes what the registry has changed since. What a member has changed here stays until the registry changes it too. A study that cannot be imported is `refused` with a reason, and the others are imported; if none can be, the answer is 422. Contacts and results are not kept.
+         *
+         *     Needs the feature `registry_imports` of the plan.
+         */
+        post: operations["import_studies"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show what the tenant has used in a month or on a day, as it is billed.
+         * @description Days are those of the tenant's time zone. A day is counted when it has ended, so the present day is not in it, and the samples of requests follow some minutes later. A number never changes afterwards.
+         */
+        get: operations["show_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/valuesets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the tenant's own value sets, oldest first.
+         * @description Criteria may name these, and the starter sets that come with trially. `key` finds one by its key, and `sort` changes the order.
+         */
+        get: operations["list_value_sets"];
+        put?: never;
+        /**
+         * Create a value set.
+         * @description The key must be new in the tenant, and not that of a starter set. The set is expanded at once: `gaps` says what is missing. Send an `Idempotency-Key` to repeat the request safely.
+         *
+         *     Needs the feature `value_sets` of the plan.
+         */
+        post: operations["create_value_set"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/valuesets/{value_set_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a value set of the tenant.
+         * @description The `ETag` is the row's version, and `etag` repeats it in the body. `number` is the version of the composition, which only a change of `compose` raises.
+         */
+        get: operations["show_value_set"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change a value set.
+         * @description The body is a merge patch (RFC 7396): members that it lacks stay, and null removes a value, also within `compose`. Another composition makes a new version, and the sets that include this one are expanded again. Earlier versions stay as they are. `If-Match` must name the version that the caller has seen, or the answer is 412.
+         *
+         *     Needs the feature `value_sets` of the plan.
+         */
+        patch: operations["change_value_set"];
+        trace?: never;
+    };
+    "/api/v1/valuesets/{value_set_id}/expansion": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the codes that a value set comes down to: one of the tenant, or a starter set.
+         * @description It has single codes, and ranges of codes for those that all begin alike. Matching uses exactly these codes.
+         */
+        get: operations["show_expansion"];
+        put?: never;
+        /**
+         * Expand a value set again, with the terminologies that are loaded now.
+         * @description The sets that it includes, and those that include it, are expanded too. Versions stay as they are. Operators do this for all tenants after they have loaded a terminology.
+         *
+         *     Needs the feature `value_sets` of the plan.
+         */
+        post: operations["expand_value_set"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/valuesets/{value_set_id}/reach": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show how many of the tenant's facts a value set reaches, and which codes it may lack.
+         * @description Counted are the facts that matching reads, by each of their codings, of the patients of the sites that the caller may see. Codes that the set may lack are those of the same category of ICD, siblings in SNOMED CT, codes of similar names, and the set's codes under another system. Without the PHI level `full`, numbers about fewer than 11 patients are null, and codes and names that a source chose itself are left out.
+         */
+        get: operations["show_reach"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/valuesets/{value_set_id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the versions of a value set, oldest first.
+         * @description A version never changes. The newest one is in use, and a change of `compose` makes the next.
+         */
+        get: operations["list_value_set_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/valuesets/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Show the codes that a composition would come down to.
+         * @description Nothing is stored. The first 200 single codes are shown.
+         */
+        post: operations["preview_expansion"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/valuesets/starters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the starter sets.
+         * @description They come with trially, are the same for every tenant, and cannot be changed. To change one, create a value set that includes it. `gaps` says what they lack as long as a terminology is not loaded.
+         */
+        get: operations["list_starter_sets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the endpoints to which events are sent, oldest first.
+         * @description A tenant has at most 100 of them. Their secrets are not shown.
+         */
+        get: operations["list_webhooks"];
+        put?: never;
+        /**
+         * Create an endpoint to which events are sent.
+         * @description The answer shows the secret that signs its messages, once. Messages follow Standard Webhooks 1.0. They have ids and states only, so read what has happened with the API. An `Idempotency-Key` has no effect, because no answer is stored.
+         */
+        post: operations["create_webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{webhook_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show an endpoint.
+         * @description Its secret is not shown. `failing_since` says since when its receiver has accepted nothing.
+         */
+        get: operations["show_webhook"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete an endpoint with the log of its deliveries.
+         * @description Messages that wait for its receiver are not sent any more.
+         */
+        delete: operations["delete_webhook"];
+        options?: never;
+        head?: never;
+        /**
+         * Change an endpoint, or enable or disable it.
+         * @description The body is a merge patch (RFC 7396). Events that happen while an endpoint is disabled are not sent to it later.
+         */
+        patch: operations["change_webhook"];
+        trace?: never;
+    };
+    "/api/v1/webhooks/{webhook_id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what was sent to an endpoint, newest first.
+         * @description The log goes back 30 days. Answers of receivers are not stored, only their status.
+         */
+        get: operations["list_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{webhook_id}/deliveries/{delivery_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show what became of an event at an endpoint.
+         * @description `attempts` counts from the last replay on. Answers are not stored, only their status.
+         */
+        get: operations["show_delivery"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send one event to an endpoint again.
+         * @description The message has the id and the body of the first one, and another timestamp.
+         */
+        post: operations["replay_delivery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{webhook_id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send the events of a period to an endpoint again.
+         * @description These are the deliveries that have failed, unless `state` names others. Each keeps its event's id.
+         */
+        post: operations["replay_deliveries"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{webhook_id}/rotate-secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give an endpoint another secret.
+         * @description The answer shows it, once. Until the overlap ends, messages have signatures of both secrets. To rotate once more meanwhile ends the oldest one at once.
+         */
+        post: operations["rotate_secret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{webhook_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send an event `webhook.test` to an endpoint.
+         * @description The answer is its delivery, which says later what the receiver has answered.
+         */
+        post: operations["test_webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
 }
@@ -1088,6 +2742,113 @@ export interface components {
                 pointer: string;
                 detail: string;
             }[];
+        };
+        /** @description A key with which a program acts for a member. */
+        ApiKey: {
+            /** Format: uuid */
+            readonly id: string;
+            /** Format: uuid */
+            readonly member_id: string;
+            /** @example Nightly import */
+            name: string;
+            /**
+             * @description The permissions that the key has, while its member has them too. `me:read` need not be named.
+             * @example [
+             *       "imports:read",
+             *       "imports:write"
+             *     ]
+             */
+            scopes: ("alert_rules:write" | "alerts:acknowledge" | "api_keys:read" | "audit:read" | "custom_fields:read" | "custom_fields:write" | "exports:write" | "imports:delete" | "imports:read" | "imports:write" | "jobs:manage" | "jobs:read" | "jobs:write" | "matches:count" | "matches:decide" | "matches:read" | "matches:run" | "me:read" | "members:read" | "patients:count" | "patients:delete" | "patients:erase" | "patients:export" | "patients:read" | "patients:write" | "settings:read" | "settings:write" | "sites:read" | "sites:write" | "sources:read" | "sources:write" | "studies:approve" | "studies:read" | "studies:write" | "support:read" | "usage:read" | "value_sets:read" | "value_sets:write" | "webhooks:read" | "webhooks:write")[];
+            /**
+             * @description The most that the key shows of patients.
+             * @example none
+             * @enum {string}
+             */
+            phi_level: "full" | "limited" | "none";
+            /** Format: date-time */
+            readonly expires_at: string;
+            /**
+             * Format: date-time
+             * @description When it was used last, within 10 minutes; null if never.
+             */
+            readonly last_used_at: string | null;
+            /** Format: date-time */
+            readonly created_at: string;
+        };
+        /** @description Where the next page begins. */
+        Page: {
+            /** @description The `cursor` of the next page, or null on the last page. */
+            next: string | null;
+            /** @description Whether another page follows. */
+            has_more: boolean;
+            /** @description The number of all matches that the caller may see, if the request had `total=true`. */
+            total?: number;
+        };
+        /** @description A page of a list. */
+        ApiKeyPage: {
+            data: components["schemas"]["ApiKey"][];
+            page: components["schemas"]["Page"];
+        };
+        /** @description The answer that shows a new key. */
+        CreatedApiKey: {
+            /** Format: uuid */
+            readonly id: string;
+            /** Format: uuid */
+            readonly member_id: string;
+            /** @example Nightly import */
+            name: string;
+            /**
+             * @description The permissions that the key has, while its member has them too. `me:read` need not be named.
+             * @example [
+             *       "imports:read",
+             *       "imports:write"
+             *     ]
+             */
+            scopes: ("alert_rules:write" | "alerts:acknowledge" | "api_keys:read" | "audit:read" | "custom_fields:read" | "custom_fields:write" | "exports:write" | "imports:delete" | "imports:read" | "imports:write" | "jobs:manage" | "jobs:read" | "jobs:write" | "matches:count" | "matches:decide" | "matches:read" | "matches:run" | "me:read" | "members:read" | "patients:count" | "patients:delete" | "patients:erase" | "patients:export" | "patients:read" | "patients:write" | "settings:read" | "settings:write" | "sites:read" | "sites:write" | "sources:read" | "sources:write" | "studies:approve" | "studies:read" | "studies:write" | "support:read" | "usage:read" | "value_sets:read" | "value_sets:write" | "webhooks:read" | "webhooks:write")[];
+            /**
+             * @description The most that the key shows of patients.
+             * @example none
+             * @enum {string}
+             */
+            phi_level: "full" | "limited" | "none";
+            /** Format: date-time */
+            readonly expires_at: string;
+            /**
+             * Format: date-time
+             * @description When it was used last, within 10 minutes; null if never.
+             */
+            readonly last_used_at: string | null;
+            /** Format: date-time */
+            readonly created_at: string;
+            /**
+             * @description The key. It is shown only here: nothing can read it again.
+             * @example trk_00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000
+             */
+            readonly key: string;
+        };
+        /** @description A key to create. */
+        NewApiKeyBody: {
+            /** @example Nightly import */
+            name: string;
+            /**
+             * @description The permissions that the key has, while its member has them too. `me:read` need not be named.
+             * @example [
+             *       "imports:read",
+             *       "imports:write"
+             *     ]
+             */
+            scopes: ("alert_rules:write" | "alerts:acknowledge" | "api_keys:read" | "audit:read" | "custom_fields:read" | "custom_fields:write" | "exports:write" | "imports:delete" | "imports:read" | "imports:write" | "jobs:manage" | "jobs:read" | "jobs:write" | "matches:count" | "matches:decide" | "matches:read" | "matches:run" | "me:read" | "members:read" | "patients:count" | "patients:delete" | "patients:erase" | "patients:export" | "patients:read" | "patients:write" | "settings:read" | "settings:write" | "sites:read" | "sites:write" | "sources:read" | "sources:write" | "studies:approve" | "studies:read" | "studies:write" | "support:read" | "usage:read" | "value_sets:read" | "value_sets:write" | "webhooks:read" | "webhooks:write")[];
+            /**
+             * @description The most that the key shows of patients.
+             * @example none
+             * @enum {string}
+             */
+            phi_level: "full" | "limited" | "none";
+            /**
+             * @description After how many days the key expires.
+             * @example 90
+             */
+            valid_days: number;
         };
         /** @description The member who acted. */
         MemberInLog: {
@@ -1206,15 +2967,6 @@ export interface components {
             };
             /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
             readonly masked_fields: "changes.values"[];
-        };
-        /** @description Where the next page begins. */
-        Page: {
-            /** @description The `cursor` of the next page, or null on the last page. */
-            next: string | null;
-            /** @description Whether another page follows. */
-            has_more: boolean;
-            /** @description The number of all matches that the caller may see, if the request had `total=true`. */
-            total?: number;
         };
         /** @description A page of a list. */
         AuditRecordPage: {
@@ -1368,6 +3120,239 @@ export interface components {
         SupportGrantPage: {
             data: components["schemas"]["SupportGrant"][];
             page: components["schemas"]["Page"];
+        };
+        /** @description How a web app presents itself. */
+        PublicBranding: {
+            /**
+             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
+             * @example "1"
+             */
+            readonly etag: string;
+            /** @example Heartland Trials */
+            readonly product_name: string;
+            /**
+             * @description Background of the header and of buttons.
+             * @example #0b5d5b
+             */
+            readonly primary_color: string;
+            /**
+             * @description Text on `primary_color`.
+             * @example #ffffff
+             */
+            readonly on_primary_color: string;
+            /**
+             * @description Links and marks on white.
+             * @example #9c3f06
+             */
+            readonly accent_color: string;
+            /**
+             * @description A BCP 47 tag.
+             * @example en-US
+             */
+            readonly locale: string;
+            /** @example /api/v1/branding/logos/9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 */
+            readonly logo_url: string | null;
+        };
+        /** @description A code of a terminology. */
+        Code: {
+            /** @example http://hl7.org/fhir/sid/icd-10-cm */
+            system?: string;
+            /** @example E11.9 */
+            code?: string;
+            /** @example Type 2 diabetes mellitus without complications */
+            display?: string;
+            /**
+             * @description The kind of an RxNorm concept, or the class of a LOINC term.
+             * @example null
+             */
+            kind?: string | null;
+            /**
+             * @description False for codes that are no longer to be used.
+             * @example true
+             */
+            is_active?: boolean;
+        };
+        /** @description A code with its neighbours in the hierarchy. */
+        CodeDetails: {
+            /** @example http://hl7.org/fhir/sid/icd-10-cm */
+            system?: string;
+            /** @example E11.9 */
+            code?: string;
+            /** @example Type 2 diabetes mellitus without complications */
+            display?: string;
+            /**
+             * @description The kind of an RxNorm concept, or the class of a LOINC term.
+             * @example null
+             */
+            kind?: string | null;
+            /**
+             * @description False for codes that are no longer to be used.
+             * @example true
+             */
+            is_active?: boolean;
+            /** @description Codes directly above it. */
+            parents?: components["schemas"]["Code"][];
+            /** @description Codes directly below it, at most 200. */
+            children?: components["schemas"]["Code"][];
+        };
+        /** @description The code that was looked up, if there is one. */
+        FoundDetails: {
+            data: components["schemas"]["CodeDetails"][];
+            /**
+             * @description The version that is loaded, or null.
+             * @example 2026
+             */
+            version: string | null;
+        };
+        /** @description Codes that a search has found, best first. */
+        FoundCodes: {
+            data: components["schemas"]["Code"][];
+            /**
+             * @description The version that is loaded, or null.
+             * @example 2026
+             */
+            version: string | null;
+        };
+        /** @description A code system, and which release of it is loaded. */
+        LoadedSystem: {
+            /**
+             * @description The short name, as in `sct|44054006`.
+             * @example icd10cm
+             */
+            name?: string;
+            /** @example http://hl7.org/fhir/sid/icd-10-cm */
+            url?: string;
+            /** @example ICD-10-CM */
+            title?: string;
+            /** @example true */
+            is_loaded?: boolean;
+            /** @example 2026 */
+            version?: string | null;
+            /**
+             * @description Digest of the loaded files. Value sets show with which they were expanded.
+             * @example 6fd41c5e6fd41c5e6fd41c5e6fd41c5e6fd41c5e6fd41c5e6fd41c5e6fd41c5e
+             */
+            identity?: string | null;
+            /** @example 46881 */
+            codes?: number | null;
+        };
+        /** @description All code systems that can be loaded. */
+        LoadedSystems: {
+            data: components["schemas"]["LoadedSystem"][];
+        };
+        /** @description A tenant's own field of patients, studies or sites. */
+        CustomField: {
+            /** Format: uuid */
+            readonly id: string;
+            /**
+             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
+             * @example "1"
+             */
+            readonly etag: string;
+            /**
+             * @example patient
+             * @enum {string}
+             */
+            readonly resource: "patient" | "study" | "site";
+            /**
+             * @description The key of the values in `custom`.
+             * @example referral_source
+             */
+            readonly name: string;
+            /** @example Referral source */
+            label: string;
+            /**
+             * @example choice
+             * @enum {string}
+             */
+            readonly type: "text" | "number" | "boolean" | "date" | "choice";
+            /**
+             * @description What a value may be, if the type is `choice`. Stored values stay when a choice is removed.
+             * @example [
+             *       "Newspaper",
+             *       "Physician"
+             *     ]
+             */
+            choices: string[];
+            /** @example How the patient came to know of us */
+            description: string | null;
+            /**
+             * @description `identifier`: only members with the PHI level `full` see the values. `none`: all who see the row. Fields of patients are identifiers unless it says otherwise. Fields of studies and sites never are.
+             * @example none
+             * @enum {string}
+             */
+            phi: "identifier" | "none";
+            /** @description True: the field takes no new values. Stored values stay. */
+            is_archived: boolean;
+            /** @description A row has had a value. Such a field cannot be deleted. */
+            readonly is_used: boolean;
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly updated_at: string;
+        };
+        /** @description A page of a list. */
+        CustomFieldPage: {
+            data: components["schemas"]["CustomField"][];
+            page: components["schemas"]["Page"];
+        };
+        /** @description A custom field as it is defined. Resource, name and type never change. */
+        CustomFieldBody: {
+            /**
+             * @example patient
+             * @enum {string}
+             */
+            resource: "patient" | "study" | "site";
+            /** @example referral_source */
+            name: string;
+            /** @example Referral source */
+            label: string;
+            /**
+             * @example choice
+             * @enum {string}
+             */
+            type: "text" | "number" | "boolean" | "date" | "choice";
+            /**
+             * @description What a value may be, if the type is `choice`. Stored values stay when a choice is removed.
+             * @example [
+             *       "Newspaper",
+             *       "Physician"
+             *     ]
+             */
+            choices?: string[];
+            /** @example How the patient came to know of us */
+            description?: string | null;
+            /**
+             * @description `identifier`: only members with the PHI level `full` see the values. `none`: all who see the row. Fields of patients are identifiers unless it says otherwise. Fields of studies and sites never are.
+             * @example none
+             * @enum {string}
+             */
+            phi?: "identifier" | "none";
+            /** @description True: the field takes no new values. Stored values stay. */
+            is_archived?: boolean;
+        };
+        /** @description A tenant's own field of patients, studies or sites. */
+        CustomFieldPatch: {
+            /** @example Referral source */
+            label?: string;
+            /**
+             * @description What a value may be, if the type is `choice`. Stored values stay when a choice is removed.
+             * @example [
+             *       "Newspaper",
+             *       "Physician"
+             *     ]
+             */
+            choices?: string[];
+            /** @example How the patient came to know of us */
+            description?: string | null;
+            /**
+             * @description `identifier`: only members with the PHI level `full` see the values. `none`: all who see the row. Fields of patients are identifiers unless it says otherwise. Fields of studies and sites never are.
+             * @example none
+             * @enum {string}
+             */
+            phi?: "identifier" | "none";
+            /** @description True: the field takes no new values. Stored values stay. */
+            is_archived?: boolean;
         };
         /** @description A further coding of a concept. */
         Coding: {
@@ -1765,7 +3750,7 @@ export interface components {
              * @example patient_missing
              * @enum {string}
              */
-            readonly code: "damaged_file" | "empty_input" | "export_error" | "more_pages" | "wrong_format" | "duplicate_member" | "invalid_encoding" | "invalid_json" | "invalid_resource_type" | "invalid_id" | "invalid_reference" | "invalid_row" | "invalid_message" | "not_supported" | "too_large" | "patient_missing" | "too_many_waiting" | "mrn_taken" | "rejected" | "missing_element" | "text_incomplete" | "invalid_element";
+            readonly code: "damaged_file" | "empty_input" | "export_error" | "more_pages" | "wrong_format" | "duplicate_member" | "invalid_encoding" | "invalid_json" | "invalid_resource_type" | "invalid_id" | "invalid_reference" | "invalid_row" | "invalid_message" | "not_supported" | "too_large" | "patient_missing" | "too_many_waiting" | "mrn_taken" | "quota_exceeded" | "rejected" | "missing_element" | "text_incomplete" | "invalid_element";
             /**
              * @description What the error costs: the whole `input` may be incomplete, a `record` was not imported, or a `value` was left out of a record.
              * @example record
@@ -1811,7 +3796,7 @@ export interface components {
              * @example patient_missing
              * @enum {string}
              */
-            readonly code?: "damaged_file" | "empty_input" | "export_error" | "more_pages" | "wrong_format" | "duplicate_member" | "invalid_encoding" | "invalid_json" | "invalid_resource_type" | "invalid_id" | "invalid_reference" | "invalid_row" | "invalid_message" | "not_supported" | "too_large" | "patient_missing" | "too_many_waiting" | "mrn_taken" | "rejected" | "missing_element" | "text_incomplete" | "invalid_element";
+            readonly code?: "damaged_file" | "empty_input" | "export_error" | "more_pages" | "wrong_format" | "duplicate_member" | "invalid_encoding" | "invalid_json" | "invalid_resource_type" | "invalid_id" | "invalid_reference" | "invalid_row" | "invalid_message" | "not_supported" | "too_large" | "patient_missing" | "too_many_waiting" | "mrn_taken" | "quota_exceeded" | "rejected" | "missing_element" | "text_incomplete" | "invalid_element";
             /**
              * @description What the error costs: the whole `input` may be incomplete, a `record` was not imported, or a `value` was left out of a record.
              * @example record
@@ -1847,7 +3832,7 @@ export interface components {
              * @example patient_missing
              * @enum {string}
              */
-            readonly code?: "damaged_file" | "empty_input" | "export_error" | "more_pages" | "wrong_format" | "duplicate_member" | "invalid_encoding" | "invalid_json" | "invalid_resource_type" | "invalid_id" | "invalid_reference" | "invalid_row" | "invalid_message" | "not_supported" | "too_large" | "patient_missing" | "too_many_waiting" | "mrn_taken" | "rejected" | "missing_element" | "text_incomplete" | "invalid_element";
+            readonly code?: "damaged_file" | "empty_input" | "export_error" | "more_pages" | "wrong_format" | "duplicate_member" | "invalid_encoding" | "invalid_json" | "invalid_resource_type" | "invalid_id" | "invalid_reference" | "invalid_row" | "invalid_message" | "not_supported" | "too_large" | "patient_missing" | "too_many_waiting" | "mrn_taken" | "quota_exceeded" | "rejected" | "missing_element" | "text_incomplete" | "invalid_element";
             /** @example Observation */
             readonly resource_type?: string | null;
             /** @example 300 */
@@ -2032,6 +4017,85 @@ export interface components {
             data: components["schemas"]["WaitingFact"][];
             page: components["schemas"]["Page"];
         };
+        /** @description A person who becomes a member by signing in. */
+        Invitation: {
+            /** @example Noor van den Berg */
+            display_name: string | null;
+            /**
+             * @example coordinator
+             * @enum {string}
+             */
+            role: "owner" | "admin" | "coordinator" | "recruiter" | "viewer" | "auditor";
+            /**
+             * @example limited
+             * @enum {string}
+             */
+            phi_level: "full" | "limited" | "none";
+            /** @description The sites that the member is restricted to; null means all sites. */
+            site_ids: string[] | null;
+            /** Format: uuid */
+            readonly id: string;
+            /**
+             * @description Where the person signs in.
+             * @example https://login.trially.ai
+             */
+            issuer: string;
+            /**
+             * @description The claim `sub` of the person's tokens.
+             * @example user-4712
+             */
+            subject: string | null;
+            /**
+             * @description The claim `email` of the person's tokens, in upper or lower case. `email_verified` must be true.
+             * @example sam@clinic.example
+             */
+            email: string | null;
+            /** Format: uuid */
+            readonly invited_by: string;
+            /** Format: date-time */
+            readonly expires_at: string;
+            /** Format: date-time */
+            readonly created_at: string;
+        };
+        /** @description A page of a list. */
+        InvitationPage: {
+            data: components["schemas"]["Invitation"][];
+            page: components["schemas"]["Page"];
+        };
+        /** @description An invitation to create. It names the person by the subject or the email address. */
+        NewInvitationBody: {
+            /** @example Noor van den Berg */
+            display_name?: string | null;
+            /**
+             * @example coordinator
+             * @enum {string}
+             */
+            role: "owner" | "admin" | "coordinator" | "recruiter" | "viewer" | "auditor";
+            /**
+             * @example limited
+             * @enum {string}
+             */
+            phi_level?: "full" | "limited" | "none";
+            /** @description The sites that the member is restricted to; null means all sites. */
+            site_ids?: string[] | null;
+            /**
+             * @description Where the person signs in; by default the first trusted issuer.
+             * @example https://login.trially.ai
+             */
+            issuer?: string | null;
+            /**
+             * @description The claim `sub` of the person's tokens.
+             * @example user-4712
+             */
+            subject?: string | null;
+            /**
+             * @description The claim `email` of the person's tokens, in upper or lower case. `email_verified` must be true.
+             * @example sam@clinic.example
+             */
+            email?: string | null;
+            /** @description After how many days the invitation expires. The default is 7. */
+            valid_days?: number;
+        };
         /** @description A page of a list. */
         JobPage: {
             data: components["schemas"]["Job"][];
@@ -2053,6 +4117,24 @@ export interface components {
              */
             time_zone: string;
         };
+        /** @description One limit of the tenant's plan. */
+        Limit: {
+            /** @enum {string} */
+            name: "patients" | "members" | "studies" | "storage_bytes" | "imports_per_day" | "api_keys" | "requests_per_minute" | "concurrent_requests" | "concurrent_jobs";
+            /** @description Null means unlimited. */
+            most: number | null;
+            /** @description How much of it is used; null if it is not counted. */
+            used: number | null;
+            /** @description How much of it the caller may use; null if as much as the tenant. */
+            most_of_caller: number | null;
+        };
+        /** @description What the tenant may have by its plan. */
+        TenantPlan: {
+            /** @example pro */
+            name: string;
+            features: ("branding" | "exports" | "fhir" | "matching" | "registry_imports" | "value_sets")[];
+            limits: components["schemas"]["Limit"][];
+        };
         /** @description The caller, their tenant, and what they may do in it. */
         Me: {
             /** Format: uuid */
@@ -2069,27 +4151,39 @@ export interface components {
             phi_level: "full" | "limited" | "none";
             /** @description The sites that the caller is restricted to; null means all sites. */
             site_ids: string[] | null;
-            permissions: ("alert_rules:write" | "alerts:acknowledge" | "audit:read" | "exports:write" | "imports:delete" | "imports:read" | "imports:write" | "jobs:manage" | "jobs:read" | "jobs:write" | "me:read" | "members:read" | "patients:count" | "patients:delete" | "patients:erase" | "patients:export" | "patients:read" | "patients:write" | "sites:read" | "sites:write" | "sources:read" | "sources:write" | "studies:read" | "studies:write" | "support:read")[];
+            permissions: ("alert_rules:write" | "alerts:acknowledge" | "api_keys:read" | "api_keys:write" | "audit:read" | "counts:share" | "custom_fields:read" | "custom_fields:write" | "exports:write" | "imports:delete" | "imports:read" | "imports:write" | "jobs:manage" | "jobs:read" | "jobs:write" | "me:read" | "matches:count" | "matches:decide" | "matches:read" | "matches:run" | "members:read" | "members:write" | "patients:count" | "patients:delete" | "patients:erase" | "patients:export" | "patients:read" | "patients:write" | "settings:read" | "settings:write" | "sites:read" | "sites:write" | "sources:read" | "sources:write" | "studies:approve" | "studies:read" | "studies:write" | "support:read" | "usage:read" | "value_sets:read" | "value_sets:write" | "webhooks:read" | "webhooks:write")[];
             tenant: components["schemas"]["Tenant"];
+            plan: components["schemas"]["TenantPlan"];
         };
         /** @description A person or machine that may act in the tenant. */
         Member: {
+            /** @example Noor van den Berg */
+            display_name: string | null;
+            /**
+             * @example coordinator
+             * @enum {string}
+             */
+            role: "owner" | "admin" | "coordinator" | "recruiter" | "viewer" | "auditor";
+            /**
+             * @example limited
+             * @enum {string}
+             */
+            phi_level: "full" | "limited" | "none";
+            /** @description The sites that the member is restricted to; null means all sites. */
+            site_ids: string[] | null;
             /** Format: uuid */
             readonly id: string;
+            /**
+             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
+             * @example "1"
+             */
+            readonly etag: string;
             /** @example https://login.trially.ai */
             readonly issuer: string;
             /** @example user-4711 */
             readonly subject: string;
-            /** @example Noor van den Berg */
-            readonly display_name: string | null;
             /** @example noor@clinic.example */
-            readonly email: string | null;
-            /** @enum {string} */
-            readonly role: "owner" | "admin" | "coordinator" | "recruiter" | "viewer" | "auditor";
-            /** @enum {string} */
-            readonly phi_level: "full" | "limited" | "none";
-            /** @description The sites that the member is restricted to; null means all sites. */
-            readonly site_ids: string[] | null;
+            email: string | null;
             /** Format: date-time */
             readonly created_at: string;
         };
@@ -2097,6 +4191,25 @@ export interface components {
         MemberPage: {
             data: components["schemas"]["Member"][];
             page: components["schemas"]["Page"];
+        };
+        /** @description A person or machine that may act in the tenant. */
+        MemberPatch: {
+            /** @example Noor van den Berg */
+            display_name?: string | null;
+            /**
+             * @example coordinator
+             * @enum {string}
+             */
+            role?: "owner" | "admin" | "coordinator" | "recruiter" | "viewer" | "auditor";
+            /**
+             * @example limited
+             * @enum {string}
+             */
+            phi_level?: "full" | "limited" | "none";
+            /** @description The sites that the member is restricted to; null means all sites. */
+            site_ids?: string[] | null;
+            /** @example noor@clinic.example */
+            email?: string | null;
         };
         /** @description Where a patient lives. */
         Address: {
@@ -2230,6 +4343,13 @@ export interface components {
             readonly corrections: {
                 [key: string]: components["schemas"]["Correction"];
             } | null;
+            /**
+             * @description Values of the tenant's own fields, by name: see `/custom-fields`. A field that is not set is absent. In a merge patch, null removes a value.
+             * @example {}
+             */
+            custom: {
+                [key: string]: string | number | boolean | null;
+            };
             /** Format: date */
             readonly last_encounter_on: string | null;
             /** @description Grows whenever something clinical about the patient changes. It is not the version of this record: that is `etag`. */
@@ -2239,7 +4359,7 @@ export interface components {
             /** Format: date-time */
             readonly updated_at: string;
             /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
-            readonly masked_fields: ("mrn" | "given_name" | "family_name" | "birth_date" | "birth_date_precision" | "gender_identity" | "race" | "ethnicity" | "language" | "phone" | "email" | "address.line" | "address.city" | "address.state" | "address.postal_code" | "address.country" | "deceased_at" | "deceased_on" | "deceased_precision" | "impossible_dates.birth_date" | "impossible_dates.deceased_at" | "source_id" | "mrn_system" | "corrections")[];
+            readonly masked_fields: (("mrn" | "given_name" | "family_name" | "birth_date" | "birth_date_precision" | "gender_identity" | "race" | "ethnicity" | "language" | "phone" | "email" | "address.line" | "address.city" | "address.state" | "address.postal_code" | "address.country" | "deceased_at" | "deceased_on" | "deceased_precision" | "impossible_dates.birth_date" | "impossible_dates.deceased_at" | "source_id" | "mrn_system" | "corrections") | string)[];
         };
         /** @description A page of a list. */
         PatientPage: {
@@ -2284,6 +4404,13 @@ export interface components {
             contact_preference?: "ok" | "no_sms" | "no_contact";
             /** Format: uuid */
             site_id?: string | null;
+            /**
+             * @description Values of the tenant's own fields, by name: see `/custom-fields`. A field that is not set is absent. In a merge patch, null removes a value.
+             * @example {}
+             */
+            custom?: {
+                [key: string]: string | number | boolean | null;
+            };
         };
         /** @description A patient as entered manually. */
         PatientPatch: {
@@ -2323,6 +4450,13 @@ export interface components {
             contact_preference?: "ok" | "no_sms" | "no_contact";
             /** Format: uuid */
             site_id?: string | null;
+            /**
+             * @description Values of the tenant's own fields, by name: see `/custom-fields`. A field that is not set is absent. In a merge patch, null removes a value.
+             * @example {}
+             */
+            custom?: {
+                [key: string]: string | number | boolean | null;
+            };
         };
         /** @description One time that somebody saw or changed a patient's data, in plain words. */
         Disclosure: {
@@ -2848,6 +4982,91 @@ export interface components {
             data: components["schemas"]["Record"][];
             page: components["schemas"]["Page"];
         };
+        /** @description Numbers of criteria that are not decided for a patient, by what would decide them. */
+        Undecided: {
+            /**
+             * @description A record is missing, or does not say enough.
+             * @example 1
+             */
+            readonly records?: number | null;
+            /**
+             * @description Records contradict each other.
+             * @example 0
+             */
+            readonly conflicts?: number | null;
+            /**
+             * @description A person must answer.
+             * @example 0
+             */
+            readonly people?: number | null;
+        };
+        /** @description A criterion that keeps a potential patient from being eligible. */
+        OpenCriterion: {
+            /** @example 0 */
+            readonly position?: number;
+            /** @example 0192d3e4-5f6a-7b8c-9d0e-1f2a3b4c5d6e */
+            readonly key?: string;
+            /** @enum {string} */
+            readonly kind?: "inclusion" | "exclusion";
+            /**
+             * @description What it asks, in English.
+             * @example The patient is at least 18 years old.
+             */
+            readonly sentence?: string;
+            /** @enum {string} */
+            readonly outcome?: "met" | "not_met" | "unknown" | "conflict" | "unsupported" | "not_applicable";
+            /**
+             * @description What would decide it. Null: it is decided.
+             * @enum {string|null}
+             */
+            readonly unknown_kind?: "record" | "conflict" | "person" | null;
+        };
+        /** @description What the criteria of one of several studies say of a patient. */
+        StudyOfPatient: {
+            /** Format: uuid */
+            readonly study_id?: string;
+            /** @enum {string} */
+            readonly verdict?: "eligible" | "potential" | "ineligible";
+            /**
+             * @description Why a patient is not matched, whatever the criteria say.
+             * @enum {string}
+             */
+            readonly standing?: "matched" | "deceased" | "not_current";
+            /** @example 90 */
+            readonly score?: number;
+            readonly undecided?: components["schemas"]["Undecided"];
+            /** @example GLY-302 */
+            readonly protocol_number?: string;
+            /** @example Glucose control in type 2 diabetes */
+            readonly title?: string;
+            /**
+             * @description How many criteria rule the patient out.
+             * @example 0
+             */
+            readonly failing?: number | null;
+            /** @description What keeps a potential patient from being eligible. Empty for others. */
+            readonly open_criteria?: components["schemas"]["OpenCriterion"][];
+            /**
+             * @description What a person decided, whatever the criteria say.
+             * @enum {string|null}
+             */
+            readonly decision?: "included" | "excluded" | null;
+        };
+        /** @description A study that is only named. */
+        NamedStudy: {
+            /** Format: uuid */
+            readonly study_id?: string;
+            /** @example GLY-302 */
+            readonly protocol_number?: string;
+            /** @example Glucose control in type 2 diabetes */
+            readonly title?: string;
+        };
+        /** @description The studies with an active version, the best for the patient first. */
+        PatientStudies: {
+            readonly studies: components["schemas"]["StudyOfPatient"][];
+            /** @description Studies whose criteria name codes that cannot be looked up. Their attrition says which codes. */
+            readonly not_evaluated: components["schemas"]["NamedStudy"][];
+        };
         /** @description One event in a patient's history. */
         Event: {
             /** Format: uuid */
@@ -3064,6 +5283,13 @@ export interface components {
             readonly corrections: {
                 [key: string]: components["schemas"]["Correction"];
             } | null;
+            /**
+             * @description Values of the tenant's own fields, by name: see `/custom-fields`. A field that is not set is absent. In a merge patch, null removes a value.
+             * @example {}
+             */
+            custom: {
+                [key: string]: string | number | boolean | null;
+            };
             /** Format: date */
             readonly last_encounter_on: string | null;
             /** @description Grows whenever something clinical about the patient changes. It is not the version of this record: that is `etag`. */
@@ -3074,7 +5300,7 @@ export interface components {
             readonly updated_at: string;
             readonly matched: components["schemas"]["Match"][];
             /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
-            readonly masked_fields: ("mrn" | "given_name" | "family_name" | "birth_date" | "birth_date_precision" | "gender_identity" | "race" | "ethnicity" | "language" | "phone" | "email" | "address.line" | "address.city" | "address.state" | "address.postal_code" | "address.country" | "deceased_at" | "deceased_on" | "deceased_precision" | "impossible_dates.birth_date" | "impossible_dates.deceased_at" | "source_id" | "mrn_system" | "corrections")[];
+            readonly masked_fields: (("mrn" | "given_name" | "family_name" | "birth_date" | "birth_date_precision" | "gender_identity" | "race" | "ethnicity" | "language" | "phone" | "email" | "address.line" | "address.city" | "address.state" | "address.postal_code" | "address.country" | "deceased_at" | "deceased_on" | "deceased_precision" | "impossible_dates.birth_date" | "impossible_dates.deceased_at" | "source_id" | "mrn_system" | "corrections") | string)[];
         };
         /** @description A page of a list. */
         FoundPatientPage: {
@@ -3123,6 +5349,13 @@ export interface components {
              * @enum {string}
              */
             record_status?: "current" | "inactive" | "replaced" | "withdrawn" | "all";
+            /**
+             * @description Values that custom fields must have.
+             * @example {}
+             */
+            custom?: {
+                [key: string]: string | number | boolean;
+            };
             /**
              * @description Sort keys, separated by commas, at most 3: `name`, `birth_date`, `mrn`, `last_encounter_on`, `created_at`. `-` before a key sorts in descending order. An unknown value counts as smaller than all others.
              * @example -created_at
@@ -3242,6 +5475,216 @@ export interface components {
             /** @enum {string} */
             state?: "open" | "dismissed";
         };
+        /** @description What the tenant has set of itself. */
+        Settings: {
+            /**
+             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
+             * @example "1"
+             */
+            readonly etag: string;
+            /** @example Heartland Research */
+            name: string;
+            /**
+             * @description IANA name of the time zone in which the tenant's sources write times without an offset.
+             * @example America/Chicago
+             */
+            time_zone: string;
+            /**
+             * @description Language of the web app, as a BCP 47 tag.
+             * @example en-US
+             */
+            locale: string | null;
+            /** @example Noor van den Berg */
+            contact_name: string | null;
+            /** @example trials@heartland.example.org */
+            contact_email: string | null;
+            /** @example +1 608 555 0117 */
+            contact_phone: string | null;
+            /**
+             * @description Full years for which audit records are kept, if that is longer than this installation keeps them. Null means as long as the installation says.
+             * @example 10
+             */
+            audit_retention_years: number | null;
+        };
+        /** @description What the tenant has set of itself. */
+        SettingsPatch: {
+            /** @example Heartland Research */
+            name?: string;
+            /**
+             * @description IANA name of the time zone in which the tenant's sources write times without an offset.
+             * @example America/Chicago
+             */
+            time_zone?: string;
+            /**
+             * @description Language of the web app, as a BCP 47 tag.
+             * @example en-US
+             */
+            locale?: string | null;
+            /** @example Noor van den Berg */
+            contact_name?: string | null;
+            /** @example trials@heartland.example.org */
+            contact_email?: string | null;
+            /** @example +1 608 555 0117 */
+            contact_phone?: string | null;
+            /**
+             * @description Full years for which audit records are kept, if that is longer than this installation keeps them. Null means as long as the installation says.
+             * @example 10
+             */
+            audit_retention_years?: number | null;
+        };
+        /** @description How the tenant shows that the domain is its own. One of the two ways is enough. */
+        DomainProof: {
+            /**
+             * @description The name of the TXT record that has to hold `text`.
+             * @example _trially.trials.heartland.org
+             */
+            record: string;
+            /**
+             * @description The path below `https://` and the domain that has to answer `text`.
+             * @example /.well-known/trially-verification.txt
+             */
+            path: string;
+            /** @example trially-verification=5f1d0c4b7a8e9f60a1b2c3d4e5f60718 */
+            text: string;
+        };
+        /** @description The domain of the tenant, and whether it brands anything. */
+        Domain: {
+            /** @description The branding is shown under this domain. */
+            is_verified: boolean;
+            proof: components["schemas"]["DomainProof"];
+            /** Format: date-time */
+            checked_at: string | null;
+            /** Format: date-time */
+            verified_at: string | null;
+            /**
+             * Format: date-time
+             * @description The proof must be found again before this time.
+             */
+            expires_at: string | null;
+            /**
+             * @description Why the last check failed: `no_proof`, `unreachable`, `taken`.
+             * @example no_proof
+             */
+            failure: string | null;
+        };
+        /** @description Two colours between which text is hard to read. */
+        ContrastWarning: {
+            /** @example /accent_color */
+            pointer: string;
+            /** @example #ffffff */
+            against: string;
+            /** @example 3.2 */
+            contrast: number;
+            /** @example 4.5 */
+            needed: number;
+        };
+        /** @description How a web app presents itself to the members of the tenant. */
+        Branding: {
+            /**
+             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
+             * @example "1"
+             */
+            readonly etag: string;
+            /** @example Heartland Trials */
+            product_name: string | null;
+            /**
+             * @description Background of the header and of buttons.
+             * @example #0b5d5b
+             */
+            primary_color: string | null;
+            /**
+             * @description Text on `primary_color`.
+             * @example #ffffff
+             */
+            on_primary_color: string | null;
+            /**
+             * @description Links and marks on white.
+             * @example #9c3f06
+             */
+            accent_color: string | null;
+            /** @example trials.heartland.org */
+            domain: string | null;
+            /**
+             * @description The public URL of the logo.
+             * @example /api/v1/branding/logos/9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+             */
+            readonly logo_url: string | null;
+            readonly domain_state: components["schemas"]["Domain"] | null;
+            /** @description Colours whose contrast is below that of WCAG 2.2 AA. */
+            readonly warnings: components["schemas"]["ContrastWarning"][];
+        };
+        /** @description How a web app presents itself to the members of the tenant. */
+        BrandingPatch: {
+            /** @example Heartland Trials */
+            product_name?: string | null;
+            /**
+             * @description Background of the header and of buttons.
+             * @example #0b5d5b
+             */
+            primary_color?: string | null;
+            /**
+             * @description Text on `primary_color`.
+             * @example #ffffff
+             */
+            on_primary_color?: string | null;
+            /**
+             * @description Links and marks on white.
+             * @example #9c3f06
+             */
+            accent_color?: string | null;
+            /** @example trials.heartland.org */
+            domain?: string | null;
+        };
+        /** @description An organisation that has invited the tenant, or that it has joined. */
+        SharedWith: {
+            /** Format: uuid */
+            id: string;
+            /** @example Midwest Research Network */
+            name: string;
+            /**
+             * @description `joining` until a worker has counted the tenant. Only a `joined` organisation sees anything.
+             * @enum {string}
+             */
+            state: "invited" | "joining" | "joined";
+            /** Format: date-time */
+            invited_at: string;
+            /** Format: date-time */
+            joined_at: string | null;
+        };
+        /** @description A number that the tenant shares, exactly as the catalog holds it. */
+        OwnCount: {
+            /** @enum {string} */
+            measure: "patients" | "patients_by_sex" | "patients_by_age" | "patients_with_records" | "matches" | "active_studies" | "active_studies_by_phase" | "newest_import";
+            /**
+             * @description Of matches: the study's NCT id.
+             * @example NCT05512345
+             */
+            study: string | null;
+            /**
+             * @description A sex, an age in years, a verdict, a phase, or an age of imports. Null if the measure has none.
+             * @example female
+             */
+            value: string | null;
+            /**
+             * @description Of patients: rounded down, in each tenant, to a multiple of the smallest number that may be shown. 0 stands for a smaller one too.
+             * @example 121
+             */
+            at_least: number;
+            /** @example 131 */
+            at_most: number;
+            /** Format: date-time */
+            counted_at: string;
+        };
+        /** @description With which organisations the tenant shares counts, and what it shares. */
+        Sharing: {
+            /**
+             * @description The smallest number of patients that is shared. Others are rounded down to a multiple of it.
+             * @example 11
+             */
+            smallest_count: number;
+            organisations: components["schemas"]["SharedWith"][];
+            counts: components["schemas"]["OwnCount"][];
+        };
         /** @description A place where patients are seen. */
         Site: {
             /** Format: uuid */
@@ -3265,6 +5708,13 @@ export interface components {
             postal_code: string | null;
             /** @example US */
             country: string | null;
+            /**
+             * @description Values of the tenant's own fields, by name: see `/custom-fields`. A field that is not set is absent. In a merge patch, null removes a value.
+             * @example {}
+             */
+            custom: {
+                [key: string]: string | number | boolean | null;
+            };
             /** Format: date-time */
             readonly created_at: string;
             /** Format: date-time */
@@ -3291,6 +5741,13 @@ export interface components {
             postal_code?: string | null;
             /** @example US */
             country?: string | null;
+            /**
+             * @description Values of the tenant's own fields, by name: see `/custom-fields`. A field that is not set is absent. In a merge patch, null removes a value.
+             * @example {}
+             */
+            custom?: {
+                [key: string]: string | number | boolean | null;
+            };
         };
         /** @description A place where patients are seen. */
         SitePatch: {
@@ -3308,6 +5765,13 @@ export interface components {
             postal_code?: string | null;
             /** @example US */
             country?: string | null;
+            /**
+             * @description Values of the tenant's own fields, by name: see `/custom-fields`. A field that is not set is absent. In a merge patch, null removes a value.
+             * @example {}
+             */
+            custom?: {
+                [key: string]: string | number | boolean | null;
+            };
         };
         /** @description A system that records are imported from. */
         Source: {
@@ -3430,6 +5894,13 @@ export interface components {
                 [key: string]: unknown;
             } | null;
         };
+        /** @description Something that a study does. */
+        Intervention: {
+            /** @example drug */
+            type: string;
+            /** @example Metformin */
+            name: string;
+        };
         /** @description A clinical study that the tenant recruits for. */
         Study: {
             /** Format: uuid */
@@ -3449,12 +5920,48 @@ export interface components {
             sponsor: string | null;
             phases: ("early_phase_1" | "phase_1" | "phase_2" | "phase_3" | "phase_4")[];
             /** @enum {string} */
-            study_type: "interventional" | "observational" | "expanded_access";
+            study_type: "interventional" | "observational" | "expanded_access" | "unknown";
             /** @enum {string} */
-            status: "not_yet_recruiting" | "recruiting" | "enrolling_by_invitation" | "active_not_recruiting" | "suspended" | "terminated" | "completed" | "withdrawn";
+            status: "not_yet_recruiting" | "recruiting" | "enrolling_by_invitation" | "active_not_recruiting" | "suspended" | "terminated" | "completed" | "withdrawn" | "available" | "no_longer_available" | "temporarily_not_available" | "approved_for_marketing" | "withheld" | "unknown";
             conditions: string[];
+            keywords: string[];
+            interventions: components["schemas"]["Intervention"][];
+            /**
+             * @description Who may take part, by sex. Null if the study does not say.
+             * @enum {string|null}
+             */
+            sex: "all" | "female" | "male" | null;
+            /**
+             * @description The youngest age of participants. Null: there is no limit.
+             * @example P18Y
+             */
+            minimum_age: string | null;
+            /**
+             * @description The oldest age of participants. Null: there is no limit.
+             * @example P18Y
+             */
+            maximum_age: string | null;
+            /** @description Whether healthy persons may take part. Null: not known. */
+            healthy_volunteers: boolean | null;
             /** @example 240 */
             target_enrollment: number | null;
+            /**
+             * @description Values of the tenant's own fields, by name: see `/custom-fields`. A field that is not set is absent. In a merge patch, null removes a value.
+             * @example {}
+             */
+            custom: {
+                [key: string]: string | number | boolean | null;
+            };
+            /**
+             * @description Whether the tenant recruits now. `status` is that of the whole study.
+             * @enum {string}
+             */
+            readonly recruiting_status: "planned" | "open" | "paused" | "closed";
+            /**
+             * @description `ctgov` if the study was imported from ClinicalTrials.gov.
+             * @enum {string}
+             */
+            readonly source: "ctgov" | "manual";
             /** Format: date-time */
             readonly created_at: string;
             /** Format: date-time */
@@ -3477,12 +5984,38 @@ export interface components {
             sponsor?: string | null;
             phases?: ("early_phase_1" | "phase_1" | "phase_2" | "phase_3" | "phase_4")[];
             /** @enum {string} */
-            study_type?: "interventional" | "observational" | "expanded_access";
+            study_type?: "interventional" | "observational" | "expanded_access" | "unknown";
             /** @enum {string} */
-            status?: "not_yet_recruiting" | "recruiting" | "enrolling_by_invitation" | "active_not_recruiting" | "suspended" | "terminated" | "completed" | "withdrawn";
+            status?: "not_yet_recruiting" | "recruiting" | "enrolling_by_invitation" | "active_not_recruiting" | "suspended" | "terminated" | "completed" | "withdrawn" | "available" | "no_longer_available" | "temporarily_not_available" | "approved_for_marketing" | "withheld" | "unknown";
             conditions?: string[];
+            keywords?: string[];
+            interventions?: components["schemas"]["Intervention"][];
+            /**
+             * @description Who may take part, by sex. Null if the study does not say.
+             * @enum {string|null}
+             */
+            sex?: "all" | "female" | "male" | null;
+            /**
+             * @description The youngest age of participants. Null: there is no limit.
+             * @example P18Y
+             */
+            minimum_age?: string | null;
+            /**
+             * @description The oldest age of participants. Null: there is no limit.
+             * @example P18Y
+             */
+            maximum_age?: string | null;
+            /** @description Whether healthy persons may take part. Null: not known. */
+            healthy_volunteers?: boolean | null;
             /** @example 240 */
             target_enrollment?: number | null;
+            /**
+             * @description Values of the tenant's own fields, by name: see `/custom-fields`. A field that is not set is absent. In a merge patch, null removes a value.
+             * @example {}
+             */
+            custom?: {
+                [key: string]: string | number | boolean | null;
+            };
         };
         /** @description A clinical study that the tenant recruits for. */
         StudyPatch: {
@@ -3496,12 +6029,2166 @@ export interface components {
             sponsor?: string | null;
             phases?: ("early_phase_1" | "phase_1" | "phase_2" | "phase_3" | "phase_4")[];
             /** @enum {string} */
-            study_type?: "interventional" | "observational" | "expanded_access";
+            study_type?: "interventional" | "observational" | "expanded_access" | "unknown";
             /** @enum {string} */
-            status?: "not_yet_recruiting" | "recruiting" | "enrolling_by_invitation" | "active_not_recruiting" | "suspended" | "terminated" | "completed" | "withdrawn";
+            status?: "not_yet_recruiting" | "recruiting" | "enrolling_by_invitation" | "active_not_recruiting" | "suspended" | "terminated" | "completed" | "withdrawn" | "available" | "no_longer_available" | "temporarily_not_available" | "approved_for_marketing" | "withheld" | "unknown";
             conditions?: string[];
+            keywords?: string[];
+            interventions?: components["schemas"]["Intervention"][];
+            /**
+             * @description Who may take part, by sex. Null if the study does not say.
+             * @enum {string|null}
+             */
+            sex?: "all" | "female" | "male" | null;
+            /**
+             * @description The youngest age of participants. Null: there is no limit.
+             * @example P18Y
+             */
+            minimum_age?: string | null;
+            /**
+             * @description The oldest age of participants. Null: there is no limit.
+             * @example P18Y
+             */
+            maximum_age?: string | null;
+            /** @description Whether healthy persons may take part. Null: not known. */
+            healthy_volunteers?: boolean | null;
             /** @example 240 */
             target_enrollment?: number | null;
+            /**
+             * @description Values of the tenant's own fields, by name: see `/custom-fields`. A field that is not set is absent. In a merge patch, null removes a value.
+             * @example {}
+             */
+            custom?: {
+                [key: string]: string | number | boolean | null;
+            };
+        };
+        /** @description Numbers of patients by verdict. Small ones are null for members of the PHI level `none`. */
+        VerdictCounts: {
+            /**
+             * @description All inclusions are met, and no exclusion is.
+             * @example 12
+             */
+            readonly eligible?: number | null;
+            /**
+             * @description No hard criterion fails, and some are not decided.
+             * @example 12
+             */
+            readonly potential?: number | null;
+            /**
+             * @description A hard criterion fails.
+             * @example 12
+             */
+            readonly ineligible?: number | null;
+        };
+        /** @description What one criterion does to the numbers. */
+        AttritionStep: {
+            /** @example 0 */
+            readonly position?: number;
+            /** @example 0192d3e4-5f6a-7b8c-9d0e-1f2a3b4c5d6e */
+            readonly key?: string;
+            /** @enum {string} */
+            readonly kind?: "inclusion" | "exclusion";
+            /**
+             * @description What it asks, in English.
+             * @example The patient is at least 18 years old.
+             */
+            readonly sentence?: string;
+            /** @example true */
+            readonly is_on?: boolean;
+            /**
+             * @description `false`: a person decides it.
+             * @example true
+             */
+            readonly is_evaluated?: boolean;
+            /**
+             * @description Who surely has what an inclusion asks, or not what an exclusion asks.
+             * @example 12
+             */
+            readonly passes?: number | null;
+            /**
+             * @description Whom the criterion surely rules out.
+             * @example 12
+             */
+            readonly fails?: number | null;
+            /**
+             * @description For whom it is not decided.
+             * @example 12
+             */
+            readonly undecided?: number | null;
+            /** @description After this criterion and those before it. */
+            readonly remaining?: components["schemas"]["VerdictCounts"];
+            /** @description With all criteria but this one. */
+            readonly without?: components["schemas"]["VerdictCounts"];
+        };
+        /** @description Numbers of patients, in all and criterion by criterion. */
+        Attrition: {
+            /**
+             * Format: date
+             * @example 2026-11-27
+             */
+            readonly as_of: string;
+            /**
+             * @description Living patients whose records are current.
+             * @example 100000
+             */
+            readonly patients: number | null;
+            readonly counts: components["schemas"]["VerdictCounts"];
+            readonly criteria: components["schemas"]["AttritionStep"][];
+        };
+        /** @description What a person decided about a patient and a study. */
+        MatchDecision: {
+            /** Format: uuid */
+            readonly id: string;
+            /** Format: uuid */
+            readonly study_id: string;
+            /** Format: uuid */
+            readonly patient_id: string;
+            /** @enum {string} */
+            decision: "included" | "excluded";
+            /** @example Moved away */
+            reason: string;
+            /** @example auth0|ada */
+            readonly decided_by: string;
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly updated_at: string;
+            /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
+            readonly masked_fields: "reason"[];
+        };
+        /** @description A page of a list. */
+        MatchDecisionPage: {
+            data: components["schemas"]["MatchDecision"][];
+            page: components["schemas"]["Page"];
+        };
+        /** @description What a person decided about a patient and a study. */
+        MatchDecisionBody: {
+            /** @enum {string} */
+            decision: "included" | "excluded";
+            /** @example Moved away */
+            reason: string;
+        };
+        /** @description A document of a study, without its text. */
+        StudyDocument: {
+            /** Format: uuid */
+            readonly id: string;
+            /**
+             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
+             * @example "1"
+             */
+            readonly etag: string;
+            /** Format: uuid */
+            readonly study_id: string;
+            /** @enum {string} */
+            readonly kind: "protocol" | "amendment" | "eligibility" | "other";
+            /** @example Protocol GLY-302, amendment 2 */
+            readonly title: string;
+            /** @example application/pdf */
+            readonly media_type: string;
+            /**
+             * @description Bytes of the file.
+             * @example 482113
+             */
+            readonly file_size: number;
+            /**
+             * @description 0 if the document has no text.
+             * @example 96
+             */
+            readonly page_count: number;
+            /** @example 214500 */
+            readonly character_count: number;
+            /** @description The pages are those of the file. Other texts are cut into pages of about equal length. */
+            readonly has_page_numbers: boolean;
+            /**
+             * @description Why the text is missing or not complete.
+             * @example null
+             * @enum {string|null}
+             */
+            readonly text_problem: "broken_base64" | "empty" | "encrypted" | "no_text" | "not_in_import" | "not_text" | "too_long" | "too_many_pages" | "too_many_parts" | "too_much_memory" | "too_slow" | "unreadable" | "unsupported_type" | "url_not_fetched" | "used_too_often" | null;
+            /** Format: date-time */
+            readonly created_at: string;
+        };
+        /** @description A page of a list. */
+        StudyDocumentPage: {
+            data: components["schemas"]["StudyDocument"][];
+            page: components["schemas"]["Page"];
+        };
+        /** @description One page of a document's text. */
+        StudyTextPage: {
+            /** @example 31 */
+            readonly number?: number;
+            /**
+             * @description Characters of the text before this page.
+             * @example 70214
+             */
+            readonly start?: number;
+            /** @example 5.1 Inclusion criteria */
+            readonly text?: string;
+        };
+        /** @description A document of a study with some pages of its text. */
+        StudyDocumentText: {
+            /** Format: uuid */
+            readonly id: string;
+            /**
+             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
+             * @example "1"
+             */
+            readonly etag: string;
+            /** Format: uuid */
+            readonly study_id: string;
+            /** @enum {string} */
+            readonly kind: "protocol" | "amendment" | "eligibility" | "other";
+            /** @example Protocol GLY-302, amendment 2 */
+            readonly title: string;
+            /** @example application/pdf */
+            readonly media_type: string;
+            /**
+             * @description Bytes of the file.
+             * @example 482113
+             */
+            readonly file_size: number;
+            /**
+             * @description 0 if the document has no text.
+             * @example 96
+             */
+            readonly page_count: number;
+            /** @example 214500 */
+            readonly character_count: number;
+            /** @description The pages are those of the file. Other texts are cut into pages of about equal length. */
+            readonly has_page_numbers: boolean;
+            /**
+             * @description Why the text is missing or not complete.
+             * @example null
+             * @enum {string|null}
+             */
+            readonly text_problem: "broken_base64" | "empty" | "encrypted" | "no_text" | "not_in_import" | "not_text" | "too_long" | "too_many_pages" | "too_many_parts" | "too_much_memory" | "too_slow" | "unreadable" | "unsupported_type" | "url_not_fetched" | "used_too_often" | null;
+            /** Format: date-time */
+            readonly created_at: string;
+            readonly pages: components["schemas"]["StudyTextPage"][];
+            /**
+             * @description Value of `page` for the following pages.
+             * @example 51
+             */
+            readonly next_page: number | null;
+        };
+        /** @description How many criteria of a version the machine evaluates, and how many are left to people. */
+        Evaluation: {
+            /**
+             * @description All criteria.
+             * @example 20
+             */
+            readonly criteria?: number;
+            /**
+             * @description Evaluated as a whole.
+             * @example 14
+             */
+            readonly evaluated?: number;
+            /**
+             * @description Evaluated but for parts that a person decides.
+             * @example 1
+             */
+            readonly partly?: number;
+            /**
+             * @description A person decides them for each patient.
+             * @example 2
+             */
+            readonly manual?: number;
+            /**
+             * @description The language of criteria cannot say them.
+             * @example 1
+             */
+            readonly unsupported?: number;
+            /**
+             * @description Without an expression yet.
+             * @example 2
+             */
+            readonly not_expressed?: number;
+            /**
+             * @description No person has accepted them as they are.
+             * @example 3
+             */
+            readonly not_reviewed?: number;
+            /**
+             * @description `evaluated` of `criteria`, from 0 to 1. Null without criteria.
+             * @example 0.7
+             */
+            readonly share?: number | null;
+        };
+        /** @description How many criteria of a study's protocol are evaluated. */
+        StudyEvaluation: {
+            /**
+             * @description The version. Null if the study has none.
+             * @example 2
+             */
+            readonly number: number | null;
+            /** @enum {string|null} */
+            readonly status: "draft" | "in_review" | "active" | "superseded" | null;
+            readonly evaluation: components["schemas"]["Evaluation"];
+        };
+        /** @description One computation of a study's matches for all patients. */
+        MatchRun: {
+            /** Format: uuid */
+            readonly id: string;
+            /** Format: uuid */
+            readonly study_id: string;
+            /** Format: date */
+            readonly as_of: string;
+            /** @enum {string} */
+            readonly trigger: "activation" | "changes" | "new_day" | "request";
+            /** @enum {string} */
+            readonly state: "running" | "done" | "failed";
+            /** Format: date-time */
+            readonly started_at: string;
+            /** Format: date-time */
+            readonly ended_at: string | null;
+        };
+        /** @description A page of a list. */
+        MatchRunPage: {
+            data: components["schemas"]["MatchRun"][];
+            page: components["schemas"]["Page"];
+        };
+        /** @description The fields of a patient that a list of matches shows. */
+        MatchedPatient: {
+            /** Format: uuid */
+            readonly id?: string;
+            /** @example MRN-100042 */
+            mrn?: string | null;
+            /** @example Mei */
+            given_name?: string | null;
+            /** @example Lindqvist */
+            family_name?: string | null;
+            /**
+             * Format: date
+             * @example 1961-07-23
+             */
+            birth_date?: string | null;
+            /**
+             * @example day
+             * @enum {string|null}
+             */
+            readonly birth_date_precision?: "year" | "month" | "day" | null;
+            /** @enum {string|null} */
+            sex?: "female" | "male" | "other" | "unknown" | null;
+            /** Format: uuid */
+            site_id?: string | null;
+            /** @enum {string} */
+            contact_preference?: "ok" | "no_sms" | "no_contact";
+        };
+        /** @description A match with its patient, and with what a person decided. */
+        ListedMatch: {
+            /** Format: uuid */
+            readonly id: string;
+            /** Format: uuid */
+            readonly study_id: string;
+            /** Format: uuid */
+            readonly patient_id: string;
+            /** @enum {string} */
+            readonly verdict: "eligible" | "potential" | "ineligible";
+            /**
+             * @description How many criteria are not decided.
+             * @example 1
+             */
+            readonly unknowns: number;
+            /** @description The unknowns by their kinds. */
+            readonly undecided: components["schemas"]["Undecided"];
+            /**
+             * @description Weight of the inclusions that are met, in percent of all.
+             * @example 90
+             */
+            readonly score: number;
+            /** Format: date-time */
+            readonly changed_at: string;
+            patient: components["schemas"]["MatchedPatient"];
+            /** @enum {string|null} */
+            readonly decision: "included" | "excluded" | null;
+            /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
+            readonly masked_fields: ("patient.mrn" | "patient.given_name" | "patient.family_name" | "patient.birth_date" | "patient.birth_date_precision")[];
+        };
+        /** @description A page of a list. */
+        ListedMatchPage: {
+            data: components["schemas"]["ListedMatch"][];
+            page: components["schemas"]["Page"];
+        };
+        /** @description What would change the result of one question. */
+        Change: {
+            /**
+             * @description The place of the question.
+             * @example
+             */
+            readonly pointer?: string;
+            /**
+             * @example met
+             * @enum {string}
+             */
+            readonly wanted?: "met" | "not_met" | "unknown" | "conflict" | "unsupported" | "not_applicable";
+            /** @enum {string} */
+            readonly way?: "record" | "correction" | "answer" | "time";
+            /**
+             * Format: date
+             * @description The first day of a new record. Null: any.
+             */
+            readonly from_day?: string | null;
+            /**
+             * Format: date
+             * @description The last day of a new record. Null: today.
+             * @example null
+             */
+            readonly to_day?: string | null;
+            /**
+             * Format: date-time
+             * @description When time alone changes the result.
+             * @example null
+             */
+            readonly at?: string | null;
+            /**
+             * @description All of this in English.
+             * @example A new result of HbA1c that is at least 7 %, dated 2026-08-29 or later.
+             */
+            readonly text?: string;
+        };
+        /** @description Changes that satisfy a criterion together. */
+        Alternative: {
+            readonly changes?: components["schemas"]["Change"][];
+        };
+        /** @description A record that decides a result. Impossible, withdrawn and future ones never do. */
+        EvidenceRecord: {
+            /** Format: uuid */
+            readonly id?: string;
+            /** @enum {string} */
+            readonly type?: "condition" | "observation" | "medication" | "procedure" | "allergy" | "immunization" | "encounter";
+            /** @example http://loinc.org */
+            readonly code_system?: string | null;
+            /** @example 4548-4 */
+            readonly code?: string | null;
+            /** Format: date-time */
+            readonly start_at?: string | null;
+            /** @enum {string|null} */
+            readonly start_precision?: "year" | "month" | "day" | "instant" | null;
+            /**
+             * Format: date-time
+             * @example null
+             */
+            readonly end_at?: string | null;
+            /** @example 7.4 */
+            readonly value_number?: string | null;
+            /** @example % */
+            readonly unit?: string | null;
+            /**
+             * @example null
+             * @enum {string|null}
+             */
+            readonly comparator?: "<" | "<=" | ">=" | ">" | null;
+            /**
+             * @description The value in the unit of the criterion, if it differs.
+             * @example null
+             */
+            readonly converted_number?: string | null;
+            /** @example null */
+            readonly converted_unit?: string | null;
+            /** @example null */
+            readonly value_code?: string | null;
+            /** @example final */
+            readonly status?: string | null;
+            /**
+             * @description The record says that the condition was ruled out.
+             * @example false
+             */
+            readonly is_refuting?: boolean;
+        };
+        /** @description The result of one question of a criterion. */
+        LeafResult: {
+            /**
+             * @description Its place in the expression.
+             * @example
+             */
+            readonly pointer?: string;
+            /** @example observation */
+            readonly kind?: string;
+            /**
+             * @description What it asks, in English.
+             * @example The most recent HbA1c is at least 7 %.
+             */
+            readonly sentence?: string;
+            /** @enum {string} */
+            readonly outcome?: "met" | "not_met" | "unknown" | "conflict" | "unsupported" | "not_applicable";
+            /**
+             * @description Why it is not known, or rests on no record.
+             * @enum {string|null}
+             */
+            readonly reason?: "no_record" | "no_coverage" | "out_of_window" | "no_value" | "unknown_unit" | "no_reference_range" | "comparator" | "partial_date" | "no_fit" | "too_few" | "unconfirmed" | "unknown_status" | "two_values" | "refuted_elsewhere" | "unknown_class" | "no_birth_date" | "no_sex" | "unknown_death_date" | "no_place" | "enrollments_unknown" | "for_a_person" | "not_in_language" | null;
+            /**
+             * @description The reason in English.
+             * @example null
+             */
+            readonly reason_text?: string | null;
+            /**
+             * Format: date-time
+             * @description When time alone may change it. Null: never.
+             */
+            readonly until?: string | null;
+            /** @description The latest of the records that decide it, at most 20. */
+            readonly records?: components["schemas"]["EvidenceRecord"][];
+            /**
+             * @description How many records decide it.
+             * @example 1
+             */
+            readonly record_count?: number | null;
+        };
+        /** @description The result of one criterion, and the results of its parts. */
+        CriterionResult: {
+            /** @example 0 */
+            readonly position?: number;
+            /** @example 0192d3e4-5f6a-7b8c-9d0e-1f2a3b4c5d6e */
+            readonly key?: string;
+            /** @enum {string} */
+            readonly kind?: "inclusion" | "exclusion";
+            /**
+             * @description What it asks, in English.
+             * @example The patient is at least 18 years old.
+             */
+            readonly sentence?: string;
+            /** @enum {string} */
+            readonly outcome?: "met" | "not_met" | "unknown" | "conflict" | "unsupported" | "not_applicable";
+            /**
+             * @description What would decide it. Null: it is decided.
+             * @enum {string|null}
+             */
+            readonly unknown_kind?: "record" | "conflict" | "person" | null;
+            /** @description What would satisfy it. Each alternative is enough. */
+            readonly alternatives?: components["schemas"]["Alternative"][];
+            readonly leaves?: components["schemas"]["LeafResult"][];
+        };
+        /** @description What a study's criteria say of a patient now, with the evidence. */
+        MatchExplanation: {
+            /** Format: uuid */
+            readonly study_id: string;
+            /** @enum {string} */
+            readonly verdict: "eligible" | "potential" | "ineligible";
+            /**
+             * @description Why a patient is not matched, whatever the criteria say.
+             * @enum {string}
+             */
+            readonly standing: "matched" | "deceased" | "not_current";
+            /** @example 90 */
+            readonly score: number;
+            readonly undecided: components["schemas"]["Undecided"];
+            /**
+             * Format: date-time
+             * @description When time alone may change a result. Null: never.
+             */
+            readonly valid_until: string | null;
+            readonly criteria: components["schemas"]["CriterionResult"][];
+            /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
+            readonly masked_fields: ("valid_until" | "criteria.alternatives.changes.at" | "criteria.leaves.until" | "criteria.leaves.records.code_system" | "criteria.leaves.records.code" | "criteria.leaves.records.unit" | "criteria.leaves.records.converted_unit" | "criteria.leaves.records.value_code" | "criteria.leaves.records.status")[];
+        };
+        /** @description A place of a study that its registry names. */
+        Location: {
+            /** @example Heartland Clinic North */
+            readonly facility?: string | null;
+            /** @example recruiting */
+            readonly status?: string | null;
+            /** @example Omaha */
+            readonly city?: string | null;
+            /** @example Nebraska */
+            readonly state?: string | null;
+            /** @example 68102 */
+            readonly postal_code?: string | null;
+            /** @example United States */
+            readonly country?: string | null;
+            /** @example 41.25626 */
+            readonly latitude?: number | null;
+            /** @example -95.94043 */
+            readonly longitude?: number | null;
+        };
+        /** @description The record of a study at its registry, as it was imported last. */
+        RegistryRecord: {
+            /** Format: uuid */
+            readonly study_id: string;
+            /** Format: date-time */
+            readonly imported_at: string;
+            /** @description JSON pointers of what is not kept, such as contacts. */
+            readonly left_out: string[];
+            readonly locations: components["schemas"]["Location"][];
+            /**
+             * @description The registry's own JSON.
+             * @example {
+             *       "protocolSection": {
+             *         "identificationModule": {
+             *           "nctId": "NCT05512345"
+             *         }
+             *       }
+             *     }
+             */
+            readonly body: {
+                [key: string]: unknown;
+            };
+        };
+        /** @description A site that recruits for a study, or will. */
+        StudySite: {
+            /** Format: uuid */
+            readonly id: string;
+            /**
+             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
+             * @example "1"
+             */
+            readonly etag: string;
+            /** Format: uuid */
+            readonly study_id: string;
+            /** Format: uuid */
+            site_id: string;
+            /**
+             * @description A site that was open once cannot be `planned` again.
+             * @example open
+             * @enum {string}
+             */
+            status: "planned" | "open" | "paused" | "closed";
+            /**
+             * @description Patients that the site is to enrol.
+             * @example 24
+             */
+            target_enrollment: number | null;
+            /** @example Dr. Ines Aguilar */
+            investigator: string | null;
+            /**
+             * Format: date
+             * @description Set to today when the site is opened first, if it is null.
+             */
+            opened_on: string | null;
+            /**
+             * Format: date
+             * @description Set to today when the site is closed, if it is null.
+             * @example null
+             */
+            closed_on: string | null;
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly updated_at: string;
+        };
+        /** @description A page of a list. */
+        StudySitePage: {
+            data: components["schemas"]["StudySite"][];
+            page: components["schemas"]["Page"];
+        };
+        /** @description A site that recruits for a study, or will. */
+        StudySiteBody: {
+            /** Format: uuid */
+            site_id: string;
+            /**
+             * @description A site that was open once cannot be `planned` again.
+             * @example open
+             * @enum {string}
+             */
+            status?: "planned" | "open" | "paused" | "closed";
+            /**
+             * @description Patients that the site is to enrol.
+             * @example 24
+             */
+            target_enrollment?: number | null;
+            /** @example Dr. Ines Aguilar */
+            investigator?: string | null;
+            /**
+             * Format: date
+             * @description Set to today when the site is opened first, if it is null.
+             */
+            opened_on?: string | null;
+            /**
+             * Format: date
+             * @description Set to today when the site is closed, if it is null.
+             * @example null
+             */
+            closed_on?: string | null;
+        };
+        /** @description What can be changed of a site of a study. */
+        StudySitePatchPatch: {
+            /**
+             * @description A site that was open once cannot be `planned` again.
+             * @example open
+             * @enum {string}
+             */
+            status?: "planned" | "open" | "paused" | "closed";
+            /**
+             * @description Patients that the site is to enrol.
+             * @example 24
+             */
+            target_enrollment?: number | null;
+            /** @example Dr. Ines Aguilar */
+            investigator?: string | null;
+            /**
+             * Format: date
+             * @description Set to today when the site is opened first, if it is null.
+             */
+            opened_on?: string | null;
+            /**
+             * Format: date
+             * @description Set to today when the site is closed, if it is null.
+             * @example null
+             */
+            closed_on?: string | null;
+        };
+        /** @description The status that a tenant's recruiting for a study shall have. */
+        RecruitingStatus: {
+            /** @enum {string} */
+            recruiting_status: "planned" | "open" | "paused" | "closed";
+        };
+        /** @description A member of the tenant who works on a study. */
+        TeamMember: {
+            /** Format: uuid */
+            readonly id: string;
+            /**
+             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
+             * @example "1"
+             */
+            readonly etag: string;
+            /** Format: uuid */
+            readonly study_id: string;
+            /** Format: uuid */
+            member_id: string;
+            /** @enum {string} */
+            role: "principal_investigator" | "sub_investigator" | "coordinator" | "recruiter" | "nurse" | "pharmacist" | "data_manager" | "monitor";
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly updated_at: string;
+        };
+        /** @description A page of a list. */
+        TeamMemberPage: {
+            data: components["schemas"]["TeamMember"][];
+            page: components["schemas"]["Page"];
+        };
+        /** @description A member of the tenant who works on a study. */
+        TeamMemberBody: {
+            /** Format: uuid */
+            member_id: string;
+            /** @enum {string} */
+            role: "principal_investigator" | "sub_investigator" | "coordinator" | "recruiter" | "nurse" | "pharmacist" | "data_manager" | "monitor";
+        };
+        /** @description What can be changed of a member of a team. */
+        TeamMemberPatchPatch: {
+            /** @enum {string} */
+            role?: "principal_investigator" | "sub_investigator" | "coordinator" | "recruiter" | "nurse" | "pharmacist" | "data_manager" | "monitor";
+        };
+        /** @description A version of a study's protocol without its criteria, and how many of them are evaluated. */
+        ProtocolVersion: {
+            /** Format: uuid */
+            readonly id: string;
+            /**
+             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
+             * @example "1"
+             */
+            readonly etag: string;
+            /** Format: uuid */
+            readonly study_id: string;
+            /** @example 2 */
+            readonly number: number;
+            /** @example Amendment 2 */
+            label: string | null;
+            /** @enum {string} */
+            readonly status: "draft" | "in_review" | "active" | "superseded";
+            /**
+             * Format: date
+             * @description Set to the day of the activation if it is null then.
+             */
+            effective_on: string | null;
+            /**
+             * @description The number of the version whose criteria are copied. Null: none.
+             * @example null
+             */
+            copied_from: number | null;
+            /** @example 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 */
+            readonly criteria_hash: string;
+            /**
+             * @description Subject of the member who activated it.
+             * @example null
+             */
+            readonly approved_by: string | null;
+            /**
+             * Format: date-time
+             * @example null
+             */
+            readonly approved_at: string | null;
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly updated_at: string;
+            readonly evaluation: components["schemas"]["Evaluation"];
+        };
+        /** @description A page of a list. */
+        ProtocolVersionPage: {
+            data: components["schemas"]["ProtocolVersion"][];
+            page: components["schemas"]["Page"];
+        };
+        /** @description A version of a study's protocol without its criteria, and how many of them are evaluated. */
+        ProtocolVersionBody: {
+            /** @example Amendment 2 */
+            label?: string | null;
+            /**
+             * Format: date
+             * @description Set to the day of the activation if it is null then.
+             */
+            effective_on?: string | null;
+            /**
+             * @description The number of the version whose criteria are copied. Null: none.
+             * @example null
+             */
+            copied_from?: number | null;
+        };
+        /** @description What can be changed of a version: its criteria are changed as a whole list. */
+        ProtocolVersionPatchPatch: {
+            /** @example Amendment 2 */
+            label?: string | null;
+            /**
+             * Format: date
+             * @description Set to the day of the activation if it is null then.
+             */
+            effective_on?: string | null;
+        };
+        /** @description Where a statement is: characters of the whole text of one of the study's documents. */
+        Place: {
+            /** Format: uuid */
+            document_id: string;
+            /** @example 0 */
+            start: number;
+            /** @example 24 */
+            end: number;
+            /**
+             * @description The page of `start`. Null without the document.
+             * @example 1
+             */
+            readonly page?: number | null;
+        };
+        /** @description A criterion: a statement of the protocol, and what it says to a machine. */
+        Criterion: {
+            /**
+             * Format: uuid
+             * @description The id of a criterion of the list that stays. Leave out for new.
+             */
+            id?: string;
+            /**
+             * Format: uuid
+             * @description The same in all versions that the criterion is copied to.
+             */
+            readonly key?: string;
+            /** @enum {string} */
+            kind: "inclusion" | "exclusion";
+            /**
+             * @description Needed without a place. With one, it is the text at the place.
+             * @example Age of 18 years or more
+             */
+            statement?: string;
+            /**
+             * @default null
+             * @example null
+             */
+            place?: components["schemas"]["Place"] | null;
+            /**
+             * @description `expressed` if there is an expression. Without one: `not_expressed`, `unsupported` or `manual`.
+             * @example expressed
+             * @enum {string}
+             */
+            evaluation?: "not_expressed" | "expressed" | "unsupported" | "manual";
+            /**
+             * @description A tree of the language of criteria.
+             * @default null
+             * @example {
+             *       "age": {
+             *         "gte": 18,
+             *         "unit": "a"
+             *       }
+             *     }
+             */
+            expression?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * @description False: it counts for the order of matches only.
+             * @default true
+             */
+            is_hard?: boolean;
+            /**
+             * @default 1
+             * @example 1
+             */
+            weight?: number;
+            /**
+             * @default drafted
+             * @enum {string}
+             */
+            review_state?: "drafted" | "reviewed";
+            /** @enum {string} */
+            readonly proposed_by?: "person" | "reader";
+            /**
+             * @description A member's subject, or a reader's name.
+             * @example user-4711
+             */
+            readonly proposer_name?: string | null;
+        };
+        /** @description The criteria of a version, and the version's ETag. */
+        Criteria: {
+            /**
+             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
+             * @example "1"
+             */
+            readonly etag: string;
+            readonly criteria: components["schemas"]["Criterion"][];
+            /** @example 2 */
+            readonly number: number;
+            /** @enum {string} */
+            readonly status: "draft" | "in_review" | "active" | "superseded";
+            /** @example 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 */
+            readonly criteria_hash: string;
+            /**
+             * @description Criteria by `evaluation`, and how many are `reviewed`.
+             * @example {
+             *       "expressed": 14,
+             *       "not_expressed": 3,
+             *       "unsupported": 2,
+             *       "manual": 1
+             *     }
+             */
+            readonly counts: {
+                [key: string]: number;
+            };
+        };
+        /** @description The whole list of criteria of a version, in its order. */
+        CriteriaBody: {
+            /**
+             * @example [
+             *       {
+             *         "kind": "inclusion",
+             *         "statement": "Age of 18 years or more",
+             *         "expression": {
+             *           "age": {
+             *             "gte": 18,
+             *             "unit": "a"
+             *           }
+             *         },
+             *         "review_state": "reviewed"
+             *       },
+             *       {
+             *         "kind": "exclusion",
+             *         "statement": "Unable to attend visits",
+             *         "evaluation": "manual"
+             *       }
+             *     ]
+             */
+            criteria: components["schemas"]["Criterion"][];
+        };
+        /** @description A criterion that two versions have, and that differs. */
+        ChangedCriterion: {
+            /**
+             * @example [
+             *       "statement",
+             *       "expression"
+             *     ]
+             */
+            readonly fields_changed?: string[];
+            readonly former?: components["schemas"]["Criterion"];
+            readonly latter?: components["schemas"]["Criterion"];
+        };
+        /** @description How the criteria of two versions differ. */
+        Difference: {
+            /** @example 1 */
+            readonly former: number;
+            /** @example 2 */
+            readonly latter: number;
+            readonly added: components["schemas"]["Criterion"][];
+            readonly removed: components["schemas"]["Criterion"][];
+            readonly changed: components["schemas"]["ChangedCriterion"][];
+            /** @example 17 */
+            readonly unchanged: number;
+            /** @description False if the versions ask the same of patients, as after a correction of a statement's spelling. */
+            readonly changes_matches: boolean;
+        };
+        /** @description How many patients change from one verdict to another. */
+        ChangeCount: {
+            /**
+             * @description By the first version.
+             * @example potential
+             * @enum {string}
+             */
+            readonly former?: "eligible" | "potential" | "ineligible";
+            /**
+             * @description By the second version.
+             * @example eligible
+             * @enum {string}
+             */
+            readonly latter?: "eligible" | "potential" | "ineligible";
+            /**
+             * @description Small numbers are null for members of the PHI level `none`.
+             * @example 12
+             */
+            readonly patients?: number | null;
+        };
+        /** @description How many patients two versions of a protocol judge differently. */
+        AmendmentCounts: {
+            /**
+             * Format: date
+             * @example 2026-11-27
+             */
+            readonly as_of: string;
+            /**
+             * @description Patients whom at least one of the versions judges.
+             * @example 100000
+             */
+            readonly patients: number | null;
+            /**
+             * @description Patients with the same verdict by both versions.
+             * @example 99900
+             */
+            readonly unchanged: number | null;
+            /**
+             * @description Patients with another verdict.
+             * @example 100
+             */
+            readonly changed: number | null;
+            readonly changes: components["schemas"]["ChangeCount"][];
+        };
+        /** @description A patient whom two versions of a protocol judge differently. */
+        AffectedPatient: {
+            /** Format: uuid */
+            readonly patient_id: string;
+            /**
+             * @description By the first version.
+             * @example potential
+             * @enum {string}
+             */
+            readonly former: "eligible" | "potential" | "ineligible";
+            /**
+             * @description By the second version.
+             * @example eligible
+             * @enum {string}
+             */
+            readonly latter: "eligible" | "potential" | "ineligible";
+            patient: components["schemas"]["MatchedPatient"];
+            /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
+            readonly masked_fields: ("patient.mrn" | "patient.given_name" | "patient.family_name" | "patient.birth_date" | "patient.birth_date_precision")[];
+        };
+        /** @description A page of a list. */
+        AffectedPatientPage: {
+            data: components["schemas"]["AffectedPatient"][];
+            page: components["schemas"]["Page"];
+        };
+        /** @description A criterion to count with. Without an expression, its statement is what a person decides. */
+        PreviewedCriterion: {
+            /** @enum {string} */
+            kind: "inclusion" | "exclusion";
+            /**
+             * @description Needed without a place. With one, it is the text at the place.
+             * @example Age of 18 years or more
+             */
+            statement?: string;
+            /**
+             * @description A tree of the language of criteria.
+             * @default null
+             * @example {
+             *       "age": {
+             *         "gte": 18,
+             *         "unit": "a"
+             *       }
+             *     }
+             */
+            expression?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * @description False: it counts for the order of matches only.
+             * @default true
+             */
+            is_hard?: boolean;
+            /**
+             * @default 1
+             * @example 1
+             */
+            weight?: number;
+        };
+        /** @description Criteria to count with, and which of them are switched off. */
+        PreviewBody: {
+            /** @description In place of the criteria of the version. Nothing is stored. */
+            criteria?: components["schemas"]["PreviewedCriterion"][];
+            /**
+             * @description Positions of criteria to count without.
+             * @example []
+             */
+            off?: number[];
+            /**
+             * Format: date
+             * @description The day for which ages and windows are computed, in the tenant's time zone. Statuses are those of today also for a former day. Left out: now.
+             * @example 2026-11-27
+             */
+            as_of?: string;
+        };
+        /** @description What a reader has read of a statement for which it proposes no criterion. */
+        ProposedPart: {
+            /**
+             * @example age
+             * @enum {string}
+             */
+            readonly kind?: "age" | "sex" | "bmi" | "blood_pressure" | "hba1c" | "egfr" | "laboratory" | "vital_sign" | "score" | "condition" | "medication" | "procedure" | "allergy" | "pregnancy" | "encounter" | "enrollment" | "distance";
+            /** @example Age of 18 years or more */
+            readonly words?: string;
+            /** @example 23 */
+            readonly start?: number;
+            /** @example 46 */
+            readonly end?: number;
+            /**
+             * @description The words negate it, as in `no history of`. The expression does not.
+             * @example false
+             */
+            readonly is_negated?: boolean;
+            /**
+             * @example {
+             *       "age": {
+             *         "gte": 18,
+             *         "unit": "a"
+             *       }
+             *     }
+             */
+            readonly expression?: {
+                [key: string]: unknown;
+            };
+            /** @example Age is at least 18 years. */
+            readonly english?: string;
+        };
+        /** @description A statement of a text, and the criterion that a reader proposes for it, if any. */
+        Proposal: {
+            /** Format: uuid */
+            readonly id: string;
+            /**
+             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
+             * @example "1"
+             */
+            readonly etag: string;
+            /** Format: uuid */
+            readonly protocol_version_id: string;
+            /** @example 0 */
+            readonly position: number;
+            /**
+             * @description `accepted`: a criterion as it was proposed. `corrected`: a criterion with what a person changed.
+             * @example open
+             * @enum {string}
+             */
+            readonly state: "open" | "accepted" | "corrected" | "rejected";
+            /** @enum {string} */
+            readonly kind: "inclusion" | "exclusion";
+            /** @example Age of 18 years or more */
+            readonly statement: string;
+            /**
+             * @description The field of the study that proposes the criterion, without a text.
+             * @example null
+             * @enum {string|null}
+             */
+            readonly study_field: "minimum_age" | "maximum_age" | "sex" | null;
+            /**
+             * @description The proposed criterion. Null if the reader proposes none.
+             * @example {
+             *       "age": {
+             *         "gte": 18,
+             *         "unit": "a"
+             *       }
+             *     }
+             */
+            readonly expression: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * @description Why the reader proposes no criterion.
+             * @example null
+             */
+            readonly reason: string | null;
+            /**
+             * @description What was read of a statement that has no criterion. No part says all of the statement.
+             * @example []
+             */
+            readonly parts: components["schemas"]["ProposedPart"][];
+            /**
+             * @description What the criterion takes for granted.
+             * @example []
+             */
+            readonly assumptions: string[];
+            /**
+             * @example high
+             * @enum {string}
+             */
+            readonly confidence: "high" | "medium" | "low";
+            /** @example rules */
+            readonly reader: string;
+            /** @example 2 */
+            readonly reader_version: string;
+            /**
+             * Format: uuid
+             * @description The `key` of the criterion that the proposal became.
+             * @example null
+             */
+            readonly criterion_key: string | null;
+            /**
+             * @description Subject of the member who accepted or rejected it.
+             * @example null
+             */
+            readonly decided_by: string | null;
+            /**
+             * Format: date-time
+             * @example null
+             */
+            readonly decided_at: string | null;
+            /** @example null */
+            readonly decision_reason: string | null;
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly updated_at: string;
+            /** @description Where the statement is. Null for a field of the study. */
+            readonly place: components["schemas"]["Place"] | null;
+            /**
+             * @description The proposed criterion in words.
+             * @example Age is at least 18 years.
+             */
+            readonly english: string | null;
+        };
+        /** @description A page of a list. */
+        ProposalPage: {
+            data: components["schemas"]["Proposal"][];
+            page: components["schemas"]["Page"];
+        };
+        /** @description What was read, and how many proposals came of it. */
+        Proposed: {
+            /** Format: uuid */
+            readonly document_id: string;
+            /**
+             * @description Characters of the document before what was read.
+             * @example 0
+             */
+            readonly start: number;
+            /** @example 2140 */
+            readonly end: number;
+            /** @example 1 */
+            readonly first_page: number;
+            /** @example 1 */
+            readonly last_page: number;
+            /** @example rules */
+            readonly reader: string;
+            /** @example 2 */
+            readonly reader_version: string;
+            /** @example 17 */
+            readonly added: number;
+            /**
+             * @description Open proposals that the reader reads otherwise now.
+             * @example 0
+             */
+            readonly changed: number;
+            /**
+             * @description Decided ones, and open ones that are read as before.
+             * @example 0
+             */
+            readonly unchanged: number;
+            /**
+             * @description Proposals of the draft that are not decided.
+             * @example 17
+             */
+            readonly open: number;
+        };
+        /** @description The text to read. Without one, it is the eligibility text of the study's registry. */
+        ProposingBody: {
+            /**
+             * Format: uuid
+             * @description A document of the study, such as its protocol.
+             * @example null
+             */
+            document_id?: string | null;
+            /**
+             * @description The first page of the document to read. Without pages, the longest part below headings such as `Inclusion Criteria` is read, or else all of the document.
+             * @example null
+             */
+            first_page?: number | null;
+            /**
+             * @description The last page to read.
+             * @example null
+             */
+            last_page?: number | null;
+            /**
+             * @description The text itself. It becomes a document of the study.
+             * @example Inclusion Criteria:
+             *     * Age of 18 years or more
+             */
+            text?: string;
+            /**
+             * @description Name of the reader. Others than `rules` are named by the setting `TRIALLY_READERS`. The default is "rules".
+             * @example rules
+             */
+            reader?: string;
+        };
+        /** @description What a person changes of a proposal. Members that are left out stay as proposed. */
+        Acceptance: {
+            /** @enum {string} */
+            kind?: "inclusion" | "exclusion";
+            /**
+             * @description The criterion in the language of criteria. Null: a person decides it.
+             * @example {
+             *       "age": {
+             *         "gte": 18,
+             *         "unit": "a"
+             *       }
+             *     }
+             */
+            expression?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * @description Needed only without an expression: `unsupported` by default, else `manual` or `not_expressed`.
+             * @example expressed
+             * @enum {string}
+             */
+            evaluation?: "not_expressed" | "expressed" | "unsupported" | "manual";
+            /** @description False: it counts for the order of matches only. The default is true. */
+            is_hard?: boolean;
+            /**
+             * @description The default is 1.
+             * @example 1
+             */
+            weight?: number;
+            reason?: string | null;
+        };
+        /** @description Why a proposal does not become a criterion. */
+        Rejection: {
+            /** @example The study's age is a criterion already. */
+            reason?: string | null;
+        };
+        /** @description Something about a list of criteria, and where it is. */
+        Finding: {
+            /** @example /criteria/3/expression/age/gte */
+            readonly pointer?: string;
+            /** @example Must be a number. */
+            readonly detail?: string;
+        };
+        /** @description What is wrong with a list of criteria, and what hinders its activation. */
+        Validation: {
+            /** @description A list with errors cannot be stored. */
+            readonly errors: components["schemas"]["Finding"][];
+            /** @description A version with hindrances cannot be activated. */
+            readonly hindrances: components["schemas"]["Finding"][];
+            readonly warnings: components["schemas"]["Finding"][];
+        };
+        /** @description A list of criteria to validate. Without one, the stored list is validated. */
+        ValidationBody: {
+            /**
+             * @example [
+             *       {
+             *         "kind": "inclusion",
+             *         "statement": "Age of 18 years or more",
+             *         "expression": {
+             *           "age": {
+             *             "gte": 18,
+             *             "unit": "a"
+             *           }
+             *         },
+             *         "review_state": "reviewed"
+             *       },
+             *       {
+             *         "kind": "exclusion",
+             *         "statement": "Unable to attend visits",
+             *         "evaluation": "manual"
+             *       }
+             *     ]
+             */
+            criteria?: components["schemas"]["Criterion"][];
+        };
+        /** @description A field of a study that the registry describes otherwise. */
+        FieldDifference: {
+            /** @example status */
+            readonly field?: string;
+            /** @example recruiting */
+            readonly stored?: unknown;
+            /** @example completed */
+            readonly registry?: unknown;
+            /**
+             * @description `kept` if the field was changed here, and the registry has not changed it since the last import.
+             * @enum {string}
+             */
+            readonly action?: "replaced" | "kept";
+        };
+        /** @description Something of a study that was left out or changed. */
+        Warning: {
+            /** @example /protocolSection/eligibilityModule/minimumAge */
+            readonly pointer?: string;
+            /** @example 'adult' is no age. */
+            readonly detail?: string;
+        };
+        /** @description What an import did with a study, or would do. */
+        StudyOutcome: {
+            /**
+             * @description Where it is in the body. Empty: the body.
+             * @example line 3
+             */
+            readonly place?: string;
+            /** @enum {string} */
+            readonly result?: "new" | "changed" | "unchanged" | "refused";
+            /** @example NCT05512345 */
+            readonly nct_id?: string | null;
+            /**
+             * Format: uuid
+             * @description Null if the study was refused, or is new in a dry run.
+             */
+            readonly study_id?: string | null;
+            /**
+             * @description Why the study was refused.
+             * @example null
+             */
+            readonly reason?: string | null;
+            /** @description What the registry says otherwise. Empty for a new study. */
+            readonly differences?: components["schemas"]["FieldDifference"][];
+            /**
+             * @description The registry has another eligibility text.
+             * @example false
+             */
+            readonly eligibility_changed?: boolean;
+            readonly warnings?: components["schemas"]["Warning"][];
+            /** @description What of the registry's record is not kept. */
+            readonly left_out?: string[];
+        };
+        /** @description What an import did, or would do. */
+        StudyImport: {
+            /** @example false */
+            readonly is_dry_run: boolean;
+            /**
+             * @description Studies by result.
+             * @example {
+             *       "new": 1,
+             *       "changed": 0,
+             *       "unchanged": 0,
+             *       "refused": 0
+             *     }
+             */
+            readonly counts: {
+                [key: string]: number;
+            };
+            readonly studies: components["schemas"]["StudyOutcome"][];
+        };
+        /** @description What was counted on one day. */
+        UsageDay: {
+            /** Format: date */
+            day: string;
+            /** @example 412 */
+            quantity: number;
+            /**
+             * @description What the plan allowed. Null if it does not limit it.
+             * @example 500
+             */
+            included: number | null;
+            /**
+             * @description `exact`, or counted later: `late` is complete, `estimated` may lack what was deleted meanwhile. Requests are `sampled`.
+             * @enum {string}
+             */
+            quality: "exact" | "late" | "estimated" | "sampled";
+            /** Format: date-time */
+            counted_at: string;
+        };
+        /** @description What was counted of one meter. */
+        MeterUsage: {
+            /** @enum {string} */
+            meter: "patients" | "matches" | "active_members" | "active_members_of_month" | "storage_bytes" | "requests" | "database_ms" | "egress_bytes";
+            /** @example patients */
+            unit: string;
+            /**
+             * @description Whether `quantity` is the highest day, or the sum of all.
+             * @enum {string}
+             */
+            rule: "highest" | "sum";
+            /** @example 412 */
+            quantity: number;
+            /**
+             * @description What the plan allowed on the last day.
+             * @example 500
+             */
+            included: number | null;
+            /**
+             * @description By how much a day exceeded what was included, at most. Null if the plan did not limit it.
+             * @example 0
+             */
+            overage: number | null;
+            /**
+             * @description The sum of all days.
+             * @example 10712
+             */
+            unit_days: number;
+            days: components["schemas"]["UsageDay"][];
+        };
+        /** @description What was counted in a period. */
+        Usage: {
+            /** Format: date */
+            first: string;
+            /** Format: date */
+            last: string;
+            /** @example America/Chicago */
+            time_zone: string;
+            /** @example pro */
+            plan: string;
+            meters: components["schemas"]["MeterUsage"][];
+        };
+        /** @description A value set that the tenant has composed. */
+        ValueSet: {
+            /** Format: uuid */
+            readonly id: string;
+            /**
+             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
+             * @example "1"
+             */
+            readonly etag: string;
+            /**
+             * @description What criteria call it. It never changes.
+             * @example diabetes-of-adults
+             */
+            key: string;
+            /** @example Diabetes of adults */
+            name: string;
+            /** @example Types 2 and other specified. */
+            description: string | null;
+            /**
+             * @description `include` lists parts, of which the set has all codes. `exclude` takes codes away again. A part names codes as criteria do: `valueset`, `codes` with `descendants`, `icd10_prefix`, `ingredient`.
+             * @example {
+             *       "include": [
+             *         {
+             *           "valueset": "t2dm"
+             *         },
+             *         {
+             *           "codes": [
+             *             "sct|237599002"
+             *           ],
+             *           "descendants": true
+             *         },
+             *         {
+             *           "icd10_prefix": [
+             *             "E13"
+             *           ]
+             *         }
+             *       ],
+             *       "exclude": [
+             *         {
+             *           "codes": [
+             *             "icd10cm|E11.65"
+             *           ]
+             *         }
+             *       ]
+             *     }
+             */
+            compose: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description The number of the newest version.
+             * @example 1
+             */
+            readonly number: number;
+            /**
+             * @description Digest of all codes and ranges. It changes whenever they do.
+             * @example e26427a0e26427a0e26427a0e26427a0e26427a0e26427a0e26427a0e26427a0
+             */
+            readonly digest: string;
+            /** @example 87 */
+            readonly code_count: number;
+            /**
+             * @description Ranges of codes, such as all that begin with E11.
+             * @example 4
+             */
+            readonly range_count: number;
+            /**
+             * @description Sentences that say which codes the expansion may lack, such as those below a code of a terminology that is not loaded.
+             * @example []
+             */
+            readonly gaps: string[];
+            /**
+             * @description The terminologies that the expansion was made with, by short name: the identity of the loaded files, or null if it was not loaded. `GET /codes/systems` shows the present ones.
+             * @example {
+             *       "sct": null
+             *     }
+             */
+            readonly terminologies: {
+                [key: string]: string | null;
+            };
+            /** Format: date-time */
+            readonly expanded_at: string;
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly updated_at: string;
+        };
+        /** @description A page of a list. */
+        ValueSetPage: {
+            data: components["schemas"]["ValueSet"][];
+            page: components["schemas"]["Page"];
+        };
+        /** @description A value set that the tenant has composed. */
+        ValueSetBody: {
+            /**
+             * @description What criteria call it. It never changes.
+             * @example diabetes-of-adults
+             */
+            key: string;
+            /** @example Diabetes of adults */
+            name: string;
+            /** @example Types 2 and other specified. */
+            description?: string | null;
+            /**
+             * @description `include` lists parts, of which the set has all codes. `exclude` takes codes away again. A part names codes as criteria do: `valueset`, `codes` with `descendants`, `icd10_prefix`, `ingredient`.
+             * @example {
+             *       "include": [
+             *         {
+             *           "valueset": "t2dm"
+             *         },
+             *         {
+             *           "codes": [
+             *             "sct|237599002"
+             *           ],
+             *           "descendants": true
+             *         },
+             *         {
+             *           "icd10_prefix": [
+             *             "E13"
+             *           ]
+             *         }
+             *       ],
+             *       "exclude": [
+             *         {
+             *           "codes": [
+             *             "icd10cm|E11.65"
+             *           ]
+             *         }
+             *       ]
+             *     }
+             */
+            compose: {
+                [key: string]: unknown;
+            };
+        };
+        /** @description A merge patch of a value set. */
+        ValueSetPatchPatch: {
+            /** @example Diabetes of adults */
+            name?: string;
+            /** @example Types 2 and other specified. */
+            description?: string | null;
+            /**
+             * @description `include` lists parts, of which the set has all codes. `exclude` takes codes away again. A part names codes as criteria do: `valueset`, `codes` with `descendants`, `icd10_prefix`, `ingredient`.
+             * @example {
+             *       "include": [
+             *         {
+             *           "valueset": "t2dm"
+             *         },
+             *         {
+             *           "codes": [
+             *             "sct|237599002"
+             *           ],
+             *           "descendants": true
+             *         },
+             *         {
+             *           "icd10_prefix": [
+             *             "E13"
+             *           ]
+             *         }
+             *       ],
+             *       "exclude": [
+             *         {
+             *           "codes": [
+             *             "icd10cm|E11.65"
+             *           ]
+             *         }
+             *       ]
+             *     }
+             */
+            compose?: {
+                [key: string]: unknown;
+            };
+        };
+        /** @description A code of a value set. */
+        CodeInSet: {
+            /** @example http://snomed.info/sct */
+            system?: string;
+            /** @example 44054006 */
+            code?: string;
+            /**
+             * @description Its name, if the terminology is loaded.
+             * @example Diabetes mellitus type 2
+             */
+            display?: string | null;
+        };
+        /** @description Codes of a system from one on, and before another, in the order of their bytes. */
+        Range: {
+            /** @example http://hl7.org/fhir/sid/icd-10-cm */
+            system?: string;
+            /** @example E11 */
+            low?: string;
+            /**
+             * @description The first code after the range.
+             * @example E12
+             */
+            high?: string;
+        };
+        /** @description The codes that a value set comes down to. */
+        Expansion: {
+            /**
+             * @description Digest of all codes and ranges. It changes whenever they do.
+             * @example e26427a0e26427a0e26427a0e26427a0e26427a0e26427a0e26427a0e26427a0
+             */
+            readonly digest: string;
+            /** @example 66 */
+            code_count: number;
+            /** @example 6 */
+            range_count: number;
+            /** @description Single codes by system and code: `limit`, from `offset` on. */
+            codes: components["schemas"]["CodeInSet"][];
+            /** @description All ranges. Codes of ICD are in the set with their point and without. */
+            ranges: components["schemas"]["Range"][];
+            /**
+             * @description Sentences that say which codes the expansion may lack, such as those below a code of a terminology that is not loaded.
+             * @example []
+             */
+            readonly gaps: string[];
+            /**
+             * @description The terminologies that the expansion was made with, by short name: the identity of the loaded files, or null if it was not loaded. `GET /codes/systems` shows the present ones.
+             * @example {
+             *       "sct": null
+             *     }
+             */
+            readonly terminologies: {
+                [key: string]: string | null;
+            };
+        };
+        /** @description A code of the set that occurs in the tenant's facts. */
+        ReachedCode: {
+            /** @example condition */
+            type?: string;
+            /** @example http://snomed.info/sct */
+            system?: string | null;
+            /** @example 44054006 */
+            code?: string;
+            /** @example Diabetes mellitus type 2 */
+            display?: string | null;
+            /**
+             * @description Null if it is about 1 to 10 patients and the caller lacks the PHI level `full`.
+             * @example 57
+             */
+            facts?: number | null;
+            /**
+             * @description Null if it is about 1 to 10 patients and the caller lacks the PHI level `full`.
+             * @example 37
+             */
+            patients?: number | null;
+        };
+        /** @description A code that occurs in the tenant's facts, and that the set may lack. */
+        MissedCode: {
+            /** @example condition */
+            type?: string;
+            /** @example http://snomed.info/sct */
+            system?: string | null;
+            /** @example 44054006 */
+            code?: string;
+            /** @example Diabetes mellitus type 2 */
+            display?: string | null;
+            /**
+             * @description Null if it is about 1 to 10 patients and the caller lacks the PHI level `full`.
+             * @example 57
+             */
+            facts?: number | null;
+            /**
+             * @description Null if it is about 1 to 10 patients and the caller lacks the PHI level `full`.
+             * @example 37
+             */
+            patients?: number | null;
+            /**
+             * @description Why it looks near: the same code of another system, the same category of ICD, a sibling in SNOMED CT, or a similar name.
+             * @example same_category
+             * @enum {string}
+             */
+            reason?: "same_code" | "same_category" | "sibling" | "similar_name";
+        };
+        /** @description What a value set reaches in the tenant's facts. */
+        Reach: {
+            /**
+             * @description Null if it is about 1 to 10 patients and the caller lacks the PHI level `full`.
+             * @example 80
+             */
+            facts: number | null;
+            /**
+             * @description Null if it is about 1 to 10 patients and the caller lacks the PHI level `full`.
+             * @example 37
+             */
+            patients: number | null;
+            /**
+             * @description False if there are more facts than are counted. All numbers are lower bounds then.
+             * @example true
+             */
+            is_complete: boolean;
+            /** @description The codes with the most patients. */
+            codes: components["schemas"]["ReachedCode"][];
+            /** @description Frequent codes that the set may lack, most patients first. */
+            missed: components["schemas"]["MissedCode"][];
+        };
+        /** @description A version of a value set. */
+        ValueSetVersion: {
+            /** Format: uuid */
+            readonly id: string;
+            /** @example 1 */
+            readonly number: number;
+            /**
+             * @description `include` lists parts, of which the set has all codes. `exclude` takes codes away again. A part names codes as criteria do: `valueset`, `codes` with `descendants`, `icd10_prefix`, `ingredient`.
+             * @example {
+             *       "include": [
+             *         {
+             *           "valueset": "t2dm"
+             *         },
+             *         {
+             *           "codes": [
+             *             "sct|237599002"
+             *           ],
+             *           "descendants": true
+             *         },
+             *         {
+             *           "icd10_prefix": [
+             *             "E13"
+             *           ]
+             *         }
+             *       ],
+             *       "exclude": [
+             *         {
+             *           "codes": [
+             *             "icd10cm|E11.65"
+             *           ]
+             *         }
+             *       ]
+             *     }
+             */
+            readonly compose: {
+                [key: string]: unknown;
+            };
+            /** Format: date-time */
+            readonly created_at: string;
+        };
+        /** @description A page of a list. */
+        ValueSetVersionPage: {
+            data: components["schemas"]["ValueSetVersion"][];
+            page: components["schemas"]["Page"];
+        };
+        /** @description A composition to expand, which is not stored. */
+        Composition: {
+            /**
+             * @description `include` lists parts, of which the set has all codes. `exclude` takes codes away again. A part names codes as criteria do: `valueset`, `codes` with `descendants`, `icd10_prefix`, `ingredient`.
+             * @example {
+             *       "include": [
+             *         {
+             *           "valueset": "t2dm"
+             *         },
+             *         {
+             *           "codes": [
+             *             "sct|237599002"
+             *           ],
+             *           "descendants": true
+             *         },
+             *         {
+             *           "icd10_prefix": [
+             *             "E13"
+             *           ]
+             *         }
+             *       ],
+             *       "exclude": [
+             *         {
+             *           "codes": [
+             *             "icd10cm|E11.65"
+             *           ]
+             *         }
+             *       ]
+             *     }
+             */
+            compose: {
+                [key: string]: unknown;
+            };
+        };
+        /** @description A value set that comes with trially. */
+        StarterSet: {
+            /** Format: uuid */
+            id?: string;
+            /** @example t2dm */
+            key?: string;
+            /** @example Type 2 diabetes */
+            name?: string;
+            /** @example Type 2 diabetes mellitus with all its complications. */
+            description?: string;
+            /**
+             * @example [
+             *       "ICD-10-CM 2026, CDC/NCHS: titles of the categories"
+             *     ]
+             */
+            sources?: string[];
+            /**
+             * @description `include` lists parts, of which the set has all codes. `exclude` takes codes away again. A part names codes as criteria do: `valueset`, `codes` with `descendants`, `icd10_prefix`, `ingredient`.
+             * @example {
+             *       "include": [
+             *         {
+             *           "valueset": "t2dm"
+             *         },
+             *         {
+             *           "codes": [
+             *             "sct|237599002"
+             *           ],
+             *           "descendants": true
+             *         },
+             *         {
+             *           "icd10_prefix": [
+             *             "E13"
+             *           ]
+             *         }
+             *       ],
+             *       "exclude": [
+             *         {
+             *           "codes": [
+             *             "icd10cm|E11.65"
+             *           ]
+             *         }
+             *       ]
+             *     }
+             */
+            compose?: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description Its version.
+             * @example 1
+             */
+            number?: number;
+            /**
+             * @description Digest of all codes and ranges. It changes whenever they do.
+             * @example e26427a0e26427a0e26427a0e26427a0e26427a0e26427a0e26427a0e26427a0
+             */
+            readonly digest?: string;
+            /** @example 66 */
+            code_count?: number;
+            /** @example 6 */
+            range_count?: number;
+            /**
+             * @description Sentences that say which codes the expansion may lack, such as those below a code of a terminology that is not loaded.
+             * @example []
+             */
+            readonly gaps?: string[];
+            /**
+             * @description The terminologies that the expansion was made with, by short name: the identity of the loaded files, or null if it was not loaded. `GET /codes/systems` shows the present ones.
+             * @example {
+             *       "sct": null
+             *     }
+             */
+            readonly terminologies?: {
+                [key: string]: string | null;
+            };
+        };
+        /** @description All starter sets. */
+        StarterSets: {
+            data: components["schemas"]["StarterSet"][];
+        };
+        /** @description An address to which events are sent. */
+        Webhook: {
+            /** Format: uuid */
+            readonly id: string;
+            /**
+             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
+             * @example "1"
+             */
+            readonly etag: string;
+            /**
+             * @description An https URL whose name leads to public addresses.
+             * @example https://hooks.clinic.example/trially
+             */
+            url: string;
+            /** @example Data warehouse */
+            description: string | null;
+            /**
+             * @description The events that are sent.
+             * @example [
+             *       "import.finished"
+             *     ]
+             */
+            event_types: ("import.finished" | "study.matches_computed" | "study.match_decided" | "study.version_activated")[];
+            /**
+             * @description False: nothing is sent, and new events are lost.
+             * @example true
+             */
+            is_enabled: boolean;
+            /**
+             * @description Why it was disabled by itself: `gone` after an answer 410, `failing` after 5 days without an accepted message, `copy` in a copy of another tenant; else null.
+             * @example failing
+             */
+            readonly disabled_reason: string | null;
+            /**
+             * Format: date-time
+             * @description Since when no message was accepted; null if the last one was.
+             */
+            readonly failing_since: string | null;
+            /**
+             * Format: date-time
+             * @description Until when messages have a signature of the former secret too.
+             */
+            readonly former_until: string | null;
+            /** Format: date-time */
+            readonly created_at: string;
+        };
+        /** @description A page of a list. */
+        WebhookPage: {
+            data: components["schemas"]["Webhook"][];
+            page: components["schemas"]["Page"];
+        };
+        /** @description An endpoint with its new secret. */
+        WebhookWithSecret: {
+            /** Format: uuid */
+            readonly id: string;
+            /**
+             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
+             * @example "1"
+             */
+            readonly etag: string;
+            /**
+             * @description An https URL whose name leads to public addresses.
+             * @example https://hooks.clinic.example/trially
+             */
+            url: string;
+            /** @example Data warehouse */
+            description: string | null;
+            /**
+             * @description The events that are sent.
+             * @example [
+             *       "import.finished"
+             *     ]
+             */
+            event_types: ("import.finished" | "study.matches_computed" | "study.match_decided" | "study.version_activated")[];
+            /**
+             * @description False: nothing is sent, and new events are lost.
+             * @example true
+             */
+            is_enabled: boolean;
+            /**
+             * @description Why it was disabled by itself: `gone` after an answer 410, `failing` after 5 days without an accepted message, `copy` in a copy of another tenant; else null.
+             * @example failing
+             */
+            readonly disabled_reason: string | null;
+            /**
+             * Format: date-time
+             * @description Since when no message was accepted; null if the last one was.
+             */
+            readonly failing_since: string | null;
+            /**
+             * Format: date-time
+             * @description Until when messages have a signature of the former secret too.
+             */
+            readonly former_until: string | null;
+            /** Format: date-time */
+            readonly created_at: string;
+            /**
+             * @description The secret that signs the messages. It is shown only here.
+             * @example whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD5S5TaPT9oAI=
+             */
+            readonly secret: string;
+        };
+        /** @description An address to which events are sent. */
+        WebhookBody: {
+            /**
+             * @description An https URL whose name leads to public addresses.
+             * @example https://hooks.clinic.example/trially
+             */
+            url: string;
+            /** @example Data warehouse */
+            description?: string | null;
+            /**
+             * @description The events that are sent.
+             * @example [
+             *       "import.finished"
+             *     ]
+             */
+            event_types: ("import.finished" | "study.matches_computed" | "study.match_decided" | "study.version_activated")[];
+            /**
+             * @description False: nothing is sent, and new events are lost.
+             * @example true
+             */
+            is_enabled?: boolean;
+        };
+        /** @description An address to which events are sent. */
+        WebhookPatch: {
+            /**
+             * @description An https URL whose name leads to public addresses.
+             * @example https://hooks.clinic.example/trially
+             */
+            url?: string;
+            /** @example Data warehouse */
+            description?: string | null;
+            /**
+             * @description The events that are sent.
+             * @example [
+             *       "import.finished"
+             *     ]
+             */
+            event_types?: ("import.finished" | "study.matches_computed" | "study.match_decided" | "study.version_activated")[];
+            /**
+             * @description False: nothing is sent, and new events are lost.
+             * @example true
+             */
+            is_enabled?: boolean;
+        };
+        /** @description One event for one endpoint, and what became of it. */
+        Delivery: {
+            /** Format: uuid */
+            readonly id: string;
+            /** Format: uuid */
+            readonly event_id: string;
+            /** @enum {string} */
+            readonly event_type: "import.finished" | "study.matches_computed" | "study.match_decided" | "study.version_activated" | "webhook.test";
+            /** @enum {string} */
+            readonly state: "pending" | "delivered" | "failed";
+            readonly attempts: number;
+            /**
+             * Format: date-time
+             * @description When a pending one is sent next.
+             */
+            readonly due_at: string;
+            /** Format: date-time */
+            readonly attempted_at: string | null;
+            /**
+             * @description The HTTP status of the last answer.
+             * @example 204
+             */
+            readonly status: number | null;
+            /**
+             * @description Why there was no answer: `timeout`, `tls`, `no_connection` or `private_address`; or `endpoint_disabled`.
+             * @example timeout
+             */
+            readonly error: string | null;
+            readonly duration_ms: number | null;
+            /** Format: date-time */
+            readonly created_at: string;
+        };
+        /** @description A page of a list. */
+        DeliveryPage: {
+            data: components["schemas"]["Delivery"][];
+            page: components["schemas"]["Page"];
+        };
+        /** @description How many deliveries are sent again. */
+        Replayed: {
+            count: number;
+        };
+        /** @description Which deliveries are sent again. */
+        Replay: {
+            /**
+             * Format: date-time
+             * @example 2026-11-01T00:00:00Z
+             */
+            since: string;
+            /**
+             * Format: date-time
+             * @example 2026-11-02T00:00:00Z
+             */
+            until: string;
+            /**
+             * @description Only deliveries in this state are sent again. The default is "failed".
+             * @enum {string}
+             */
+            state?: "pending" | "delivered" | "failed";
+        };
+        /** @description How a secret is rotated. */
+        Rotation: {
+            /** @description For how long messages have signatures of both secrets. The default is 24. */
+            overlap_hours?: number;
         };
     };
     responses: {
@@ -3624,12 +8311,14 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The caller must wait for `Retry-After`. */
+        /** @description A limit is reached: wait for `Retry-After`. `limit` names one of the plan. */
         TooManyRequests: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
                 traceparent: components["headers"]["traceparent"];
                 "Retry-After": components["headers"]["Retry-After"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                 [name: string]: unknown;
             };
             content: {
@@ -3712,6 +8401,16 @@ export interface components {
         Location: string;
         /** @description `true` if the response to the first request with this key was sent again. */
         "Idempotency-Replayed": "true";
+        /**
+         * @description How much of each limit of requests is left (`r`), and after how many seconds it is full again (`t`). Every answer to a member of a tenant with such a limit has it.
+         * @example "tenant";r=512;t=23, "member";r=299;t=23
+         */
+        RateLimit: string;
+        /**
+         * @description The limits of requests: `q` in a window of `w` seconds.
+         * @example "tenant";q=600;w=60, "member";q=300;w=60
+         */
+        "RateLimit-Policy": string;
         /** @description Seconds to wait before a retry. */
         "Retry-After": string;
         /** @description The id of the request: the client's own if it is valid. */
@@ -3723,6 +8422,236 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    list_api_keys: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of items on a page. */
+                limit?: number;
+                /** @description `page.next` of the previous page. */
+                cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
+                member_id?: string;
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "member_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "name": "Nightly import",
+                     *           "scopes": [
+                     *             "imports:read",
+                     *             "imports:write"
+                     *           ],
+                     *           "phi_level": "none",
+                     *           "expires_at": "2026-03-02T09:30:00Z",
+                     *           "last_used_at": "2026-03-02T09:30:00Z",
+                     *           "created_at": "2026-03-02T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ApiKeyPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    create_api_key: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Nightly import",
+                 *       "scopes": [
+                 *         "imports:read",
+                 *         "imports:write"
+                 *       ],
+                 *       "phi_level": "none",
+                 *       "valid_days": 90
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewApiKeyBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "member_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "name": "Nightly import",
+                     *       "scopes": [
+                     *         "imports:read",
+                     *         "imports:write"
+                     *       ],
+                     *       "phi_level": "none",
+                     *       "expires_at": "2026-03-02T09:30:00Z",
+                     *       "last_used_at": "2026-03-02T09:30:00Z",
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "key": "trk_00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CreatedApiKey"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_api_key: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the api key.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                api_key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "member_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "name": "Nightly import",
+                     *       "scopes": [
+                     *         "imports:read",
+                     *         "imports:write"
+                     *       ],
+                     *       "phi_level": "none",
+                     *       "expires_at": "2026-03-02T09:30:00Z",
+                     *       "last_used_at": "2026-03-02T09:30:00Z",
+                     *       "created_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ApiKey"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    revoke_api_key: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the api key.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                api_key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
     list_audit_records: {
         parameters: {
             query?: {
@@ -3835,6 +8764,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -3927,6 +8857,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -3981,6 +8912,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -4038,6 +8970,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -4113,6 +9046,7 @@ export interface operations {
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableContent"];
             428: components["responses"]["PreconditionRequired"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -4182,6 +9116,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -4245,6 +9180,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -4323,6 +9259,7 @@ export interface operations {
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableContent"];
             428: components["responses"]["PreconditionRequired"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -4391,6 +9328,629 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_branding: {
+        parameters: {
+            query?: {
+                domain?: string;
+                slug?: string;
+            };
+            header?: {
+                /** @description The ETag that the client holds. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "etag": "\"1\"",
+                     *       "product_name": "Heartland Trials",
+                     *       "primary_color": "#0b5d5b",
+                     *       "on_primary_color": "#ffffff",
+                     *       "accent_color": "#9c3f06",
+                     *       "locale": "en-US",
+                     *       "logo_url": "/api/v1/branding/logos/9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PublicBranding"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_logo: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the client holds. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The name of the digest.
+                 * @example 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+                 */
+                digest: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": string;
+                    "image/jpeg": string;
+                    "image/webp": string;
+                    /** @example <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8"><circle cx="4" cy="4" r="4" fill="#0b5d5b"/></svg> */
+                    "image/svg+xml": string;
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    look_up_code: {
+        parameters: {
+            query: {
+                /** @description The code system, by its short name or its URL. */
+                system: "sct" | "icd10cm" | "rxnorm" | "loinc" | "http://snomed.info/sct" | "http://hl7.org/fhir/sid/icd-10-cm" | "http://www.nlm.nih.gov/research/umls/rxnorm" | "http://loinc.org";
+                code: string;
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "system": "http://hl7.org/fhir/sid/icd-10-cm",
+                     *           "code": "E11.9",
+                     *           "display": "Type 2 diabetes mellitus without complications",
+                     *           "kind": null,
+                     *           "is_active": true,
+                     *           "parents": [
+                     *             {
+                     *               "system": "http://hl7.org/fhir/sid/icd-10-cm",
+                     *               "code": "E11.9",
+                     *               "display": "Type 2 diabetes mellitus without complications",
+                     *               "kind": null,
+                     *               "is_active": true
+                     *             }
+                     *           ],
+                     *           "children": [
+                     *             {
+                     *               "system": "http://hl7.org/fhir/sid/icd-10-cm",
+                     *               "code": "E11.9",
+                     *               "display": "Type 2 diabetes mellitus without complications",
+                     *               "kind": null,
+                     *               "is_active": true
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "version": "2026"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["FoundDetails"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    search_codes: {
+        parameters: {
+            query: {
+                /** @description The code system, by its short name or its URL. */
+                system: "sct" | "icd10cm" | "rxnorm" | "loinc" | "http://snomed.info/sct" | "http://hl7.org/fhir/sid/icd-10-cm" | "http://www.nlm.nih.gov/research/umls/rxnorm" | "http://loinc.org";
+                /** @description The beginning of a code, or beginnings of words of its name in any order. */
+                q: string;
+                /** @description Maximum number of codes. */
+                limit?: number;
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "system": "http://hl7.org/fhir/sid/icd-10-cm",
+                     *           "code": "E11.9",
+                     *           "display": "Type 2 diabetes mellitus without complications",
+                     *           "kind": null,
+                     *           "is_active": true
+                     *         }
+                     *       ],
+                     *       "version": "2026"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["FoundCodes"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    list_code_systems: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "name": "icd10cm",
+                     *           "url": "http://hl7.org/fhir/sid/icd-10-cm",
+                     *           "title": "ICD-10-CM",
+                     *           "is_loaded": true,
+                     *           "version": "2026",
+                     *           "identity": "6fd41c5e6fd41c5e6fd41c5e6fd41c5e6fd41c5e6fd41c5e6fd41c5e6fd41c5e",
+                     *           "codes": 46881
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["LoadedSystems"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    list_custom_fields: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of items on a page. */
+                limit?: number;
+                /** @description `page.next` of the previous page. */
+                cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
+                resource?: "patient" | "study" | "site";
+                is_archived?: boolean;
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "etag": "\"1\"",
+                     *           "resource": "patient",
+                     *           "name": "referral_source",
+                     *           "label": "Referral source",
+                     *           "type": "choice",
+                     *           "choices": [
+                     *             "Newspaper",
+                     *             "Physician"
+                     *           ],
+                     *           "description": "How the patient came to know of us",
+                     *           "phi": "none",
+                     *           "is_archived": false,
+                     *           "is_used": false,
+                     *           "created_at": "2026-03-02T09:30:00Z",
+                     *           "updated_at": "2026-03-02T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CustomFieldPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    create_custom_field: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes a repeated request safe: it has no second effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "resource": "patient",
+                 *       "name": "referral_source",
+                 *       "label": "Referral source",
+                 *       "type": "choice",
+                 *       "choices": [
+                 *         "Newspaper",
+                 *         "Physician"
+                 *       ],
+                 *       "description": "How the patient came to know of us",
+                 *       "phi": "none",
+                 *       "is_archived": false
+                 *     }
+                 */
+                "application/json": components["schemas"]["CustomFieldBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "resource": "patient",
+                     *       "name": "referral_source",
+                     *       "label": "Referral source",
+                     *       "type": "choice",
+                     *       "choices": [
+                     *         "Newspaper",
+                     *         "Physician"
+                     *       ],
+                     *       "description": "How the patient came to know of us",
+                     *       "phi": "none",
+                     *       "is_archived": false,
+                     *       "is_used": false,
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CustomField"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_custom_field: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the client holds. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the custom field.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                custom_field_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "resource": "patient",
+                     *       "name": "referral_source",
+                     *       "label": "Referral source",
+                     *       "type": "choice",
+                     *       "choices": [
+                     *         "Newspaper",
+                     *         "Physician"
+                     *       ],
+                     *       "description": "How the patient came to know of us",
+                     *       "phi": "none",
+                     *       "is_archived": false,
+                     *       "is_used": false,
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CustomField"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    delete_custom_field: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag of the record to change, or `*` for any version. */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the custom field.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                custom_field_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            428: components["responses"]["PreconditionRequired"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    change_custom_field: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag of the record to change, or `*` for any version. */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the custom field.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                custom_field_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "choices": [
+                 *         "Newspaper",
+                 *         "Physician"
+                 *       ],
+                 *       "description": "How the patient came to know of us",
+                 *       "phi": "none",
+                 *       "is_archived": false
+                 *     }
+                 */
+                "application/merge-patch+json": components["schemas"]["CustomFieldPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "resource": "patient",
+                     *       "name": "referral_source",
+                     *       "label": "Referral source",
+                     *       "type": "choice",
+                     *       "choices": [
+                     *         "Newspaper",
+                     *         "Physician"
+                     *       ],
+                     *       "description": "How the patient came to know of us",
+                     *       "phi": "none",
+                     *       "is_archived": false,
+                     *       "is_used": false,
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CustomField"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            428: components["responses"]["PreconditionRequired"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -4507,6 +10067,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -4573,6 +10134,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -4631,6 +10193,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -4697,6 +10260,7 @@ export interface operations {
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -4752,6 +10316,547 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_group: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the client holds. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+                /**
+                 * @description The number of the version.
+                 * @example 1
+                 */
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "resourceType": "Group",
+                     *       "type": "person",
+                     *       "actual": false
+                     *     }
+                     */
+                    "application/fhir+json": {
+                        /** @constant */
+                        resourceType: "Group";
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_library: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the client holds. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+                /**
+                 * @description The number of the version.
+                 * @example 1
+                 */
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "resourceType": "Library"
+                     *     }
+                     */
+                    "application/fhir+json": {
+                        /** @constant */
+                        resourceType: "Library";
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_measure_report: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the client holds. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "resourceType": "MeasureReport"
+                     *     }
+                     */
+                    "application/fhir+json": {
+                        /** @constant */
+                        resourceType: "MeasureReport";
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    search_research_studies: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of studies on a page. */
+                _count?: number;
+                /** @description Part of the link `next` of the previous page. */
+                cursor?: string | null;
+                /** @description FHIR's status of the study. */
+                status?: "active" | "administratively-completed" | "approved" | "closed-to-accrual" | "completed" | "temporarily-closed-to-accrual" | "temporarily-closed-to-accrual-and-intervention" | "withdrawn";
+                /** @description A part of the name of a condition, in upper or lower case. */
+                condition?: string;
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "resourceType": "Bundle",
+                     *       "type": "searchset",
+                     *       "entry": [
+                     *         {
+                     *           "resource": {
+                     *             "resourceType": "ResearchStudy",
+                     *             "id": "0192f0c1-7b3e-7cc1-9f53-2f6d2f1d7a10",
+                     *             "identifier": [
+                     *               {
+                     *                 "type": {
+                     *                   "text": "Protocol number"
+                     *                 },
+                     *                 "value": "T2D-301"
+                     *               }
+                     *             ],
+                     *             "title": "Once-weekly insulin in type 2 diabetes",
+                     *             "status": "active",
+                     *             "condition": [
+                     *               {
+                     *                 "text": "Type 2 diabetes"
+                     *               }
+                     *             ],
+                     *             "enrollment": [
+                     *               {
+                     *                 "reference": "Group/0192f0c1-7b3e-7cc1-9f53-2f6d2f1d7a10-1"
+                     *               }
+                     *             ]
+                     *           }
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/fhir+json": {
+                        /** @constant */
+                        resourceType: "Bundle";
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_research_study: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the client holds. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "resourceType": "ResearchStudy",
+                     *       "id": "0192f0c1-7b3e-7cc1-9f53-2f6d2f1d7a10",
+                     *       "identifier": [
+                     *         {
+                     *           "type": {
+                     *             "text": "Protocol number"
+                     *           },
+                     *           "value": "T2D-301"
+                     *         }
+                     *       ],
+                     *       "title": "Once-weekly insulin in type 2 diabetes",
+                     *       "status": "active",
+                     *       "condition": [
+                     *         {
+                     *           "text": "Type 2 diabetes"
+                     *         }
+                     *       ],
+                     *       "enrollment": [
+                     *         {
+                     *           "reference": "Group/0192f0c1-7b3e-7cc1-9f53-2f6d2f1d7a10-1"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/fhir+json": {
+                        /** @constant */
+                        resourceType: "ResearchStudy";
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    find_clinical_trials: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "resourceType": "Bundle",
+                 *       "type": "collection",
+                 *       "entry": [
+                 *         {
+                 *           "resource": {
+                 *             "resourceType": "Patient",
+                 *             "id": "p1",
+                 *             "birthDate": "1961-07-23"
+                 *           }
+                 *         },
+                 *         {
+                 *           "resource": {
+                 *             "resourceType": "Condition",
+                 *             "id": "c1",
+                 *             "subject": {
+                 *               "reference": "Patient/p1"
+                 *             },
+                 *             "code": {
+                 *               "coding": [
+                 *                 {
+                 *                   "system": "http://snomed.info/sct",
+                 *                   "code": "44054006"
+                 *                 }
+                 *               ]
+                 *             }
+                 *           }
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/fhir+json": {
+                    [key: string]: unknown;
+                };
+                /**
+                 * @example {
+                 *       "patientData": {
+                 *         "resourceType": "Bundle",
+                 *         "type": "collection",
+                 *         "entry": [
+                 *           {
+                 *             "resource": {
+                 *               "resourceType": "Patient",
+                 *               "id": "p1",
+                 *               "birthDate": "1961-07-23"
+                 *             }
+                 *           },
+                 *           {
+                 *             "resource": {
+                 *               "resourceType": "Condition",
+                 *               "id": "c1",
+                 *               "subject": {
+                 *                 "reference": "Patient/p1"
+                 *               },
+                 *               "code": {
+                 *                 "coding": [
+                 *                   {
+                 *                     "system": "http://snomed.info/sct",
+                 *                     "code": "44054006"
+                 *                   }
+                 *                 ]
+                 *               }
+                 *             }
+                 *           }
+                 *         ]
+                 *       }
+                 *     }
+                 */
+                "application/json": {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "resourceType": "Bundle",
+                     *       "type": "searchset",
+                     *       "entry": [
+                     *         {
+                     *           "resource": {
+                     *             "resourceType": "ResearchStudy",
+                     *             "id": "0192f0c1-7b3e-7cc1-9f53-2f6d2f1d7a10",
+                     *             "identifier": [
+                     *               {
+                     *                 "type": {
+                     *                   "text": "Protocol number"
+                     *                 },
+                     *                 "value": "T2D-301"
+                     *               }
+                     *             ],
+                     *             "title": "Once-weekly insulin in type 2 diabetes",
+                     *             "status": "active",
+                     *             "condition": [
+                     *               {
+                     *                 "text": "Type 2 diabetes"
+                     *               }
+                     *             ],
+                     *             "enrollment": [
+                     *               {
+                     *                 "reference": "Group/0192f0c1-7b3e-7cc1-9f53-2f6d2f1d7a10-1"
+                     *               }
+                     *             ]
+                     *           },
+                     *           "search": {
+                     *             "mode": "match",
+                     *             "score": 1
+                     *           }
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/fhir+json": {
+                        /** @constant */
+                        resourceType: "Bundle";
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_capabilities: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the client holds. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "resourceType": "CapabilityStatement"
+                     *     }
+                     */
+                    "application/fhir+json": {
+                        /** @constant */
+                        resourceType: "CapabilityStatement";
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -4840,6 +10945,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -5182,6 +11288,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -5225,6 +11332,7 @@ export interface operations {
             409: components["responses"]["Conflict"];
             412: components["responses"]["PreconditionFailed"];
             428: components["responses"]["PreconditionRequired"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -5239,7 +11347,7 @@ export interface operations {
                 cursor?: string | null;
                 /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
                 total?: boolean;
-                code?: "damaged_file" | "empty_input" | "export_error" | "more_pages" | "wrong_format" | "duplicate_member" | "invalid_encoding" | "invalid_json" | "invalid_resource_type" | "invalid_id" | "invalid_reference" | "invalid_row" | "invalid_message" | "not_supported" | "too_large" | "patient_missing" | "too_many_waiting" | "mrn_taken" | "rejected" | "missing_element" | "text_incomplete" | "invalid_element";
+                code?: "damaged_file" | "empty_input" | "export_error" | "more_pages" | "wrong_format" | "duplicate_member" | "invalid_encoding" | "invalid_json" | "invalid_resource_type" | "invalid_id" | "invalid_reference" | "invalid_row" | "invalid_message" | "not_supported" | "too_large" | "patient_missing" | "too_many_waiting" | "mrn_taken" | "quota_exceeded" | "rejected" | "missing_element" | "text_incomplete" | "invalid_element";
                 /** @description Type of resource. */
                 type?: string;
                 concerns?: "input" | "record" | "value";
@@ -5300,6 +11408,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -5367,6 +11476,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -5433,6 +11543,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -5511,6 +11622,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -5824,6 +11936,242 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    list_invitations: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of items on a page. */
+                limit?: number;
+                /** @description `page.next` of the previous page. */
+                cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "display_name": "Noor van den Berg",
+                     *           "role": "coordinator",
+                     *           "phi_level": "limited",
+                     *           "site_ids": [
+                     *             "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa"
+                     *           ],
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "issuer": "https://login.trially.ai",
+                     *           "subject": "user-4712",
+                     *           "email": "sam@clinic.example",
+                     *           "invited_by": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "expires_at": "2026-03-02T09:30:00Z",
+                     *           "created_at": "2026-03-02T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["InvitationPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    create_invitation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes a repeated request safe: it has no second effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "display_name": "Noor van den Berg",
+                 *       "role": "coordinator",
+                 *       "phi_level": "limited",
+                 *       "email": "sam@clinic.example",
+                 *       "valid_days": 7
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewInvitationBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "display_name": "Noor van den Berg",
+                     *       "role": "coordinator",
+                     *       "phi_level": "limited",
+                     *       "site_ids": [
+                     *         "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa"
+                     *       ],
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "issuer": "https://login.trially.ai",
+                     *       "subject": "user-4712",
+                     *       "email": "sam@clinic.example",
+                     *       "invited_by": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "expires_at": "2026-03-02T09:30:00Z",
+                     *       "created_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Invitation"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_invitation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the invitation.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                invitation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "display_name": "Noor van den Berg",
+                     *       "role": "coordinator",
+                     *       "phi_level": "limited",
+                     *       "site_ids": [
+                     *         "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa"
+                     *       ],
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "issuer": "https://login.trially.ai",
+                     *       "subject": "user-4712",
+                     *       "email": "sam@clinic.example",
+                     *       "invited_by": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "expires_at": "2026-03-02T09:30:00Z",
+                     *       "created_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Invitation"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    delete_invitation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the invitation.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                invitation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -5897,6 +12245,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -5966,6 +12315,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -6031,6 +12381,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -6078,6 +12429,20 @@ export interface operations {
                      *         "name": "Heartland Research",
                      *         "kind": "site",
                      *         "time_zone": "America/Chicago"
+                     *       },
+                     *       "plan": {
+                     *         "name": "pro",
+                     *         "features": [
+                     *           "branding"
+                     *         ],
+                     *         "limits": [
+                     *           {
+                     *             "name": "patients",
+                     *             "most": 1,
+                     *             "used": 1,
+                     *             "most_of_caller": 1
+                     *           }
+                     *         ]
                      *       }
                      *     }
                      */
@@ -6087,6 +12452,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -6127,16 +12493,17 @@ export interface operations {
                      * @example {
                      *       "data": [
                      *         {
-                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
-                     *           "issuer": "https://login.trially.ai",
-                     *           "subject": "user-4711",
                      *           "display_name": "Noor van den Berg",
-                     *           "email": "noor@clinic.example",
-                     *           "role": "owner",
-                     *           "phi_level": "full",
+                     *           "role": "coordinator",
+                     *           "phi_level": "limited",
                      *           "site_ids": [
                      *             "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa"
                      *           ],
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "etag": "\"1\"",
+                     *           "issuer": "https://login.trially.ai",
+                     *           "subject": "user-4711",
+                     *           "email": "noor@clinic.example",
                      *           "created_at": "2026-03-02T09:30:00Z"
                      *         }
                      *       ],
@@ -6152,6 +12519,189 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_member: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the client holds. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the member.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                member_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "display_name": "Noor van den Berg",
+                     *       "role": "coordinator",
+                     *       "phi_level": "limited",
+                     *       "site_ids": [
+                     *         "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa"
+                     *       ],
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "issuer": "https://login.trially.ai",
+                     *       "subject": "user-4711",
+                     *       "email": "noor@clinic.example",
+                     *       "created_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Member"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    delete_member: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag of the record to change, or `*` for any version. */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the member.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                member_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            428: components["responses"]["PreconditionRequired"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    change_member: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag of the record to change, or `*` for any version. */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the member.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                member_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "display_name": "Noor van den Berg",
+                 *       "phi_level": "limited",
+                 *       "email": "noor@clinic.example"
+                 *     }
+                 */
+                "application/merge-patch+json": components["schemas"]["MemberPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "display_name": "Noor van den Berg",
+                     *       "role": "coordinator",
+                     *       "phi_level": "limited",
+                     *       "site_ids": [
+                     *         "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa"
+                     *       ],
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "issuer": "https://login.trially.ai",
+                     *       "subject": "user-4711",
+                     *       "email": "noor@clinic.example",
+                     *       "created_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Member"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            428: components["responses"]["PreconditionRequired"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -6160,6 +12710,10 @@ export interface operations {
     list_patients: {
         parameters: {
             query?: {
+                /** @description Values that custom fields must have: `custom.NAME=VALUE`, or `custom[NAME]=VALUE`. */
+                custom?: {
+                    [key: string]: string;
+                };
                 sex?: "female" | "male" | "other" | "unknown";
                 site_id?: string;
                 source?: string;
@@ -6237,6 +12791,7 @@ export interface operations {
                      *           "replaced_by_id": null,
                      *           "withdrawn_reason": null,
                      *           "corrections": {},
+                     *           "custom": {},
                      *           "last_encounter_on": "2026-03-02",
                      *           "clinical_version": 1,
                      *           "created_at": "2026-03-02T09:30:00Z",
@@ -6256,6 +12811,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -6299,7 +12855,8 @@ export interface operations {
                  *       },
                  *       "deceased": false,
                  *       "deceased_at": null,
-                 *       "contact_preference": "ok"
+                 *       "contact_preference": "ok",
+                 *       "custom": {}
                  *     }
                  */
                 "application/json": components["schemas"]["PatientBody"];
@@ -6359,6 +12916,7 @@ export interface operations {
                      *       "replaced_by_id": null,
                      *       "withdrawn_reason": null,
                      *       "corrections": {},
+                     *       "custom": {},
                      *       "last_encounter_on": "2026-03-02",
                      *       "clinical_version": 1,
                      *       "created_at": "2026-03-02T09:30:00Z",
@@ -6376,6 +12934,7 @@ export interface operations {
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -6454,6 +13013,7 @@ export interface operations {
                      *       "replaced_by_id": null,
                      *       "withdrawn_reason": null,
                      *       "corrections": {},
+                     *       "custom": {},
                      *       "last_encounter_on": "2026-03-02",
                      *       "clinical_version": 1,
                      *       "created_at": "2026-03-02T09:30:00Z",
@@ -6469,6 +13029,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -6515,6 +13076,7 @@ export interface operations {
             409: components["responses"]["Conflict"];
             412: components["responses"]["PreconditionFailed"];
             428: components["responses"]["PreconditionRequired"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -6559,7 +13121,8 @@ export interface operations {
                  *       },
                  *       "deceased": false,
                  *       "deceased_at": null,
-                 *       "contact_preference": "ok"
+                 *       "contact_preference": "ok",
+                 *       "custom": {}
                  *     }
                  */
                 "application/merge-patch+json": components["schemas"]["PatientPatch"];
@@ -6617,6 +13180,7 @@ export interface operations {
                      *       "replaced_by_id": null,
                      *       "withdrawn_reason": null,
                      *       "corrections": {},
+                     *       "custom": {},
                      *       "last_encounter_on": "2026-03-02",
                      *       "clinical_version": 1,
                      *       "created_at": "2026-03-02T09:30:00Z",
@@ -6637,6 +13201,7 @@ export interface operations {
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableContent"];
             428: components["responses"]["PreconditionRequired"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -6718,6 +13283,7 @@ export interface operations {
                      *       "replaced_by_id": null,
                      *       "withdrawn_reason": null,
                      *       "corrections": {},
+                     *       "custom": {},
                      *       "last_encounter_on": "2026-03-02",
                      *       "clinical_version": 1,
                      *       "created_at": "2026-03-02T09:30:00Z",
@@ -6732,6 +13298,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -6813,6 +13380,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -6934,6 +13502,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -7040,6 +13609,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -7112,6 +13682,7 @@ export interface operations {
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -7172,6 +13743,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -7222,6 +13794,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -7285,6 +13858,7 @@ export interface operations {
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -7323,6 +13897,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -7408,6 +13983,7 @@ export interface operations {
                      *       "replaced_by_id": null,
                      *       "withdrawn_reason": null,
                      *       "corrections": {},
+                     *       "custom": {},
                      *       "last_encounter_on": "2026-03-02",
                      *       "clinical_version": 1,
                      *       "created_at": "2026-03-02T09:30:00Z",
@@ -7426,6 +14002,7 @@ export interface operations {
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -7502,6 +14079,7 @@ export interface operations {
                      *       "replaced_by_id": null,
                      *       "withdrawn_reason": null,
                      *       "corrections": {},
+                     *       "custom": {},
                      *       "last_encounter_on": "2026-03-02",
                      *       "clinical_version": 1,
                      *       "created_at": "2026-03-02T09:30:00Z",
@@ -7516,6 +14094,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -7584,6 +14163,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -8306,6 +14886,86 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    list_studies_of_patient: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the patient.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "studies": [
+                     *         {
+                     *           "study_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "verdict": "eligible",
+                     *           "standing": "matched",
+                     *           "score": 90,
+                     *           "undecided": {
+                     *             "records": 1,
+                     *             "conflicts": 0,
+                     *             "people": 0
+                     *           },
+                     *           "protocol_number": "GLY-302",
+                     *           "title": "Glucose control in type 2 diabetes",
+                     *           "failing": 0,
+                     *           "open_criteria": [
+                     *             {
+                     *               "position": 0,
+                     *               "key": "0192d3e4-5f6a-7b8c-9d0e-1f2a3b4c5d6e",
+                     *               "kind": "inclusion",
+                     *               "sentence": "The patient is at least 18 years old.",
+                     *               "outcome": "met",
+                     *               "unknown_kind": "record"
+                     *             }
+                     *           ],
+                     *           "decision": "included"
+                     *         }
+                     *       ],
+                     *       "not_evaluated": [
+                     *         {
+                     *           "study_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "protocol_number": "GLY-302",
+                     *           "title": "Glucose control in type 2 diabetes"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PatientStudies"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -8411,6 +15071,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -8419,6 +15080,10 @@ export interface operations {
     count_patients: {
         parameters: {
             query?: {
+                /** @description Values that custom fields must have: `custom.NAME=VALUE`, or `custom[NAME]=VALUE`. */
+                custom?: {
+                    [key: string]: string;
+                };
                 sex?: "female" | "male" | "other" | "unknown";
                 site_id?: string;
                 source?: string;
@@ -8455,6 +15120,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -8485,6 +15151,7 @@ export interface operations {
                  *       "birth_date": "1961-07-23",
                  *       "sex": "female",
                  *       "record_status": "current",
+                 *       "custom": {},
                  *       "sort": "-created_at"
                  *     }
                  */
@@ -8544,6 +15211,7 @@ export interface operations {
                      *           "replaced_by_id": null,
                      *           "withdrawn_reason": null,
                      *           "corrections": {},
+                     *           "custom": {},
                      *           "last_encounter_on": "2026-03-02",
                      *           "clinical_version": 1,
                      *           "created_at": "2026-03-02T09:30:00Z",
@@ -8576,6 +15244,7 @@ export interface operations {
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -8668,6 +15337,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -8729,6 +15399,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -8804,6 +15475,622 @@ export interface operations {
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableContent"];
             428: components["responses"]["PreconditionRequired"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_settings: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the client holds. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "etag": "\"1\"",
+                     *       "name": "Heartland Research",
+                     *       "time_zone": "America/Chicago",
+                     *       "locale": "en-US",
+                     *       "contact_name": "Noor van den Berg",
+                     *       "contact_email": "trials@heartland.example.org",
+                     *       "contact_phone": "+1 608 555 0117",
+                     *       "audit_retention_years": 10
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Settings"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    change_tenant_settings: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag of the record to change, or `*` for any version. */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Heartland Research",
+                 *       "time_zone": "America/Chicago",
+                 *       "locale": "en-US",
+                 *       "contact_name": "Noor van den Berg",
+                 *       "contact_email": "trials@heartland.example.org",
+                 *       "contact_phone": "+1 608 555 0117",
+                 *       "audit_retention_years": 10
+                 *     }
+                 */
+                "application/merge-patch+json": components["schemas"]["SettingsPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "etag": "\"1\"",
+                     *       "name": "Heartland Research",
+                     *       "time_zone": "America/Chicago",
+                     *       "locale": "en-US",
+                     *       "contact_name": "Noor van den Berg",
+                     *       "contact_email": "trials@heartland.example.org",
+                     *       "contact_phone": "+1 608 555 0117",
+                     *       "audit_retention_years": 10
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Settings"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            428: components["responses"]["PreconditionRequired"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_tenant_branding: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the client holds. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "etag": "\"1\"",
+                     *       "product_name": "Heartland Trials",
+                     *       "primary_color": "#0b5d5b",
+                     *       "on_primary_color": "#ffffff",
+                     *       "accent_color": "#9c3f06",
+                     *       "domain": "trials.heartland.org",
+                     *       "logo_url": "/api/v1/branding/logos/9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *       "domain_state": {
+                     *         "is_verified": false,
+                     *         "proof": {
+                     *           "record": "_trially.trials.heartland.org",
+                     *           "path": "/.well-known/trially-verification.txt",
+                     *           "text": "trially-verification=5f1d0c4b7a8e9f60a1b2c3d4e5f60718"
+                     *         },
+                     *         "checked_at": "2026-03-02T09:30:00Z",
+                     *         "verified_at": "2026-03-02T09:30:00Z",
+                     *         "expires_at": "2026-03-02T09:30:00Z",
+                     *         "failure": "no_proof"
+                     *       },
+                     *       "warnings": [
+                     *         {
+                     *           "pointer": "/accent_color",
+                     *           "against": "#ffffff",
+                     *           "contrast": 3.2,
+                     *           "needed": 4.5
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Branding"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    change_tenant_branding: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag of the record to change, or `*` for any version. */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "product_name": "Heartland Trials",
+                 *       "primary_color": "#0b5d5b",
+                 *       "on_primary_color": "#ffffff",
+                 *       "accent_color": "#9c3f06",
+                 *       "domain": "trials.heartland.org"
+                 *     }
+                 */
+                "application/merge-patch+json": components["schemas"]["BrandingPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "etag": "\"1\"",
+                     *       "product_name": "Heartland Trials",
+                     *       "primary_color": "#0b5d5b",
+                     *       "on_primary_color": "#ffffff",
+                     *       "accent_color": "#9c3f06",
+                     *       "domain": "trials.heartland.org",
+                     *       "logo_url": "/api/v1/branding/logos/9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *       "domain_state": {
+                     *         "is_verified": false,
+                     *         "proof": {
+                     *           "record": "_trially.trials.heartland.org",
+                     *           "path": "/.well-known/trially-verification.txt",
+                     *           "text": "trially-verification=5f1d0c4b7a8e9f60a1b2c3d4e5f60718"
+                     *         },
+                     *         "checked_at": "2026-03-02T09:30:00Z",
+                     *         "verified_at": "2026-03-02T09:30:00Z",
+                     *         "expires_at": "2026-03-02T09:30:00Z",
+                     *         "failure": "no_proof"
+                     *       },
+                     *       "warnings": [
+                     *         {
+                     *           "pointer": "/accent_color",
+                     *           "against": "#ffffff",
+                     *           "contrast": 3.2,
+                     *           "needed": 4.5
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Branding"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            428: components["responses"]["PreconditionRequired"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    replace_logo: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag of the record to change, or `*` for any version. */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "image/png": string;
+                "image/jpeg": string;
+                "image/webp": string;
+                /** @example <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8"><circle cx="4" cy="4" r="4" fill="#0b5d5b"/></svg> */
+                "image/svg+xml": string;
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "etag": "\"1\"",
+                     *       "product_name": "Heartland Trials",
+                     *       "primary_color": "#0b5d5b",
+                     *       "on_primary_color": "#ffffff",
+                     *       "accent_color": "#9c3f06",
+                     *       "domain": "trials.heartland.org",
+                     *       "logo_url": "/api/v1/branding/logos/9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *       "domain_state": {
+                     *         "is_verified": false,
+                     *         "proof": {
+                     *           "record": "_trially.trials.heartland.org",
+                     *           "path": "/.well-known/trially-verification.txt",
+                     *           "text": "trially-verification=5f1d0c4b7a8e9f60a1b2c3d4e5f60718"
+                     *         },
+                     *         "checked_at": "2026-03-02T09:30:00Z",
+                     *         "verified_at": "2026-03-02T09:30:00Z",
+                     *         "expires_at": "2026-03-02T09:30:00Z",
+                     *         "failure": "no_proof"
+                     *       },
+                     *       "warnings": [
+                     *         {
+                     *           "pointer": "/accent_color",
+                     *           "against": "#ffffff",
+                     *           "contrast": 3.2,
+                     *           "needed": 4.5
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Branding"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            428: components["responses"]["PreconditionRequired"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    delete_logo: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag of the record to change, or `*` for any version. */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            428: components["responses"]["PreconditionRequired"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    verify_domain: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "kind": "import",
+                     *       "state": "running",
+                     *       "step": "import",
+                     *       "progress_done": 1048576,
+                     *       "progress_total": 4194304,
+                     *       "result": {
+                     *         "import_id": "0198c5e0-0000-7000-8000-000000000001"
+                     *       },
+                     *       "error": "OperationalError (SQLSTATE 57P01)",
+                     *       "attempts": 1,
+                     *       "is_cancelled": false,
+                     *       "member_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "operator": null,
+                     *       "due_at": "2026-03-02T09:30:00Z",
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "started_at": "2026-03-02T09:30:00Z",
+                     *       "ended_at": "2026-03-02T09:30:00Z",
+                     *       "etag": "\"1\""
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_sharing: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "smallest_count": 11,
+                     *       "organisations": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "name": "Midwest Research Network",
+                     *           "state": "invited",
+                     *           "invited_at": "2026-03-02T09:30:00Z",
+                     *           "joined_at": "2026-03-02T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "counts": [
+                     *         {
+                     *           "measure": "patients",
+                     *           "study": "NCT05512345",
+                     *           "value": "female",
+                     *           "at_least": 121,
+                     *           "at_most": 131,
+                     *           "counted_at": "2026-03-02T09:30:00Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Sharing"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    leave_organisation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the organisation.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                organisation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    join_organisation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the organisation.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                organisation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "smallest_count": 11,
+                     *       "organisations": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "name": "Midwest Research Network",
+                     *           "state": "invited",
+                     *           "invited_at": "2026-03-02T09:30:00Z",
+                     *           "joined_at": "2026-03-02T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "counts": [
+                     *         {
+                     *           "measure": "patients",
+                     *           "study": "NCT05512345",
+                     *           "value": "female",
+                     *           "at_least": 121,
+                     *           "at_most": 131,
+                     *           "counted_at": "2026-03-02T09:30:00Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Sharing"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -8812,6 +16099,10 @@ export interface operations {
     list_sites: {
         parameters: {
             query?: {
+                /** @description Values that custom fields must have: `custom.NAME=VALUE`, or `custom[NAME]=VALUE`. */
+                custom?: {
+                    [key: string]: string;
+                };
                 /** @description Maximum number of items on a page. */
                 limit?: number;
                 /** @description `page.next` of the previous page. */
@@ -8854,6 +16145,7 @@ export interface operations {
                      *           "state": "NE",
                      *           "postal_code": "68102",
                      *           "country": "US",
+                     *           "custom": {},
                      *           "created_at": "2026-03-02T09:30:00Z",
                      *           "updated_at": "2026-03-02T09:30:00Z"
                      *         }
@@ -8870,6 +16162,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -8899,7 +16192,8 @@ export interface operations {
                  *       "city": "Omaha",
                  *       "state": "NE",
                  *       "postal_code": "68102",
-                 *       "country": "US"
+                 *       "country": "US",
+                 *       "custom": {}
                  *     }
                  */
                 "application/json": components["schemas"]["SiteBody"];
@@ -8928,6 +16222,7 @@ export interface operations {
                      *       "state": "NE",
                      *       "postal_code": "68102",
                      *       "country": "US",
+                     *       "custom": {},
                      *       "created_at": "2026-03-02T09:30:00Z",
                      *       "updated_at": "2026-03-02T09:30:00Z"
                      *     }
@@ -8942,6 +16237,7 @@ export interface operations {
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -8989,6 +16285,7 @@ export interface operations {
                      *       "state": "NE",
                      *       "postal_code": "68102",
                      *       "country": "US",
+                     *       "custom": {},
                      *       "created_at": "2026-03-02T09:30:00Z",
                      *       "updated_at": "2026-03-02T09:30:00Z"
                      *     }
@@ -9001,6 +16298,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -9035,7 +16333,8 @@ export interface operations {
                  *       "city": "Omaha",
                  *       "state": "NE",
                  *       "postal_code": "68102",
-                 *       "country": "US"
+                 *       "country": "US",
+                 *       "custom": {}
                  *     }
                  */
                 "application/merge-patch+json": components["schemas"]["SitePatch"];
@@ -9062,6 +16361,7 @@ export interface operations {
                      *       "state": "NE",
                      *       "postal_code": "68102",
                      *       "country": "US",
+                     *       "custom": {},
                      *       "created_at": "2026-03-02T09:30:00Z",
                      *       "updated_at": "2026-03-02T09:30:00Z"
                      *     }
@@ -9079,6 +16379,7 @@ export interface operations {
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableContent"];
             428: components["responses"]["PreconditionRequired"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -9150,6 +16451,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -9232,6 +16534,7 @@ export interface operations {
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -9296,6 +16599,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -9383,6 +16687,7 @@ export interface operations {
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableContent"];
             428: components["responses"]["PreconditionRequired"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -9391,6 +16696,10 @@ export interface operations {
     list_studies: {
         parameters: {
             query?: {
+                /** @description Values that custom fields must have: `custom.NAME=VALUE`, or `custom[NAME]=VALUE`. */
+                custom?: {
+                    [key: string]: string;
+                };
                 /** @description Maximum number of items on a page. */
                 limit?: number;
                 /** @description `page.next` of the previous page. */
@@ -9399,8 +16708,11 @@ export interface operations {
                 total?: boolean;
                 /** @description Sort keys, separated by commas, at most 3: `protocol_number`, `title`, `status`, `created_at`. `-` before a key sorts in descending order. An unknown value counts as smaller than all others. */
                 sort?: string;
-                status?: "not_yet_recruiting" | "recruiting" | "enrolling_by_invitation" | "active_not_recruiting" | "suspended" | "terminated" | "completed" | "withdrawn";
+                status?: "not_yet_recruiting" | "recruiting" | "enrolling_by_invitation" | "active_not_recruiting" | "suspended" | "terminated" | "completed" | "withdrawn" | "available" | "no_longer_available" | "temporarily_not_available" | "approved_for_marketing" | "withheld" | "unknown";
+                recruiting_status?: "planned" | "open" | "paused" | "closed";
                 phase?: "early_phase_1" | "phase_1" | "phase_2" | "phase_3" | "phase_4";
+                source?: "ctgov" | "manual";
+                nct_id?: string;
             };
             header?: {
                 /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
@@ -9439,7 +16751,23 @@ export interface operations {
                      *           "conditions": [
                      *             "Type 2 diabetes"
                      *           ],
+                     *           "keywords": [
+                     *             "HbA1c"
+                     *           ],
+                     *           "interventions": [
+                     *             {
+                     *               "type": "drug",
+                     *               "name": "Metformin"
+                     *             }
+                     *           ],
+                     *           "sex": "all",
+                     *           "minimum_age": "P18Y",
+                     *           "maximum_age": "P18Y",
+                     *           "healthy_volunteers": false,
                      *           "target_enrollment": 240,
+                     *           "custom": {},
+                     *           "recruiting_status": "planned",
+                     *           "source": "ctgov",
                      *           "created_at": "2026-03-02T09:30:00Z",
                      *           "updated_at": "2026-03-02T09:30:00Z"
                      *         }
@@ -9456,6 +16784,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -9491,7 +16820,21 @@ export interface operations {
                  *       "conditions": [
                  *         "Type 2 diabetes"
                  *       ],
-                 *       "target_enrollment": 240
+                 *       "keywords": [
+                 *         "HbA1c"
+                 *       ],
+                 *       "interventions": [
+                 *         {
+                 *           "type": "drug",
+                 *           "name": "Metformin"
+                 *         }
+                 *       ],
+                 *       "sex": "all",
+                 *       "minimum_age": "P18Y",
+                 *       "maximum_age": "P18Y",
+                 *       "healthy_volunteers": false,
+                 *       "target_enrollment": 240,
+                 *       "custom": {}
                  *     }
                  */
                 "application/json": components["schemas"]["StudyBody"];
@@ -9525,7 +16868,23 @@ export interface operations {
                      *       "conditions": [
                      *         "Type 2 diabetes"
                      *       ],
+                     *       "keywords": [
+                     *         "HbA1c"
+                     *       ],
+                     *       "interventions": [
+                     *         {
+                     *           "type": "drug",
+                     *           "name": "Metformin"
+                     *         }
+                     *       ],
+                     *       "sex": "all",
+                     *       "minimum_age": "P18Y",
+                     *       "maximum_age": "P18Y",
+                     *       "healthy_volunteers": false,
                      *       "target_enrollment": 240,
+                     *       "custom": {},
+                     *       "recruiting_status": "planned",
+                     *       "source": "ctgov",
                      *       "created_at": "2026-03-02T09:30:00Z",
                      *       "updated_at": "2026-03-02T09:30:00Z"
                      *     }
@@ -9540,6 +16899,7 @@ export interface operations {
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -9592,7 +16952,23 @@ export interface operations {
                      *       "conditions": [
                      *         "Type 2 diabetes"
                      *       ],
+                     *       "keywords": [
+                     *         "HbA1c"
+                     *       ],
+                     *       "interventions": [
+                     *         {
+                     *           "type": "drug",
+                     *           "name": "Metformin"
+                     *         }
+                     *       ],
+                     *       "sex": "all",
+                     *       "minimum_age": "P18Y",
+                     *       "maximum_age": "P18Y",
+                     *       "healthy_volunteers": false,
                      *       "target_enrollment": 240,
+                     *       "custom": {},
+                     *       "recruiting_status": "planned",
+                     *       "source": "ctgov",
                      *       "created_at": "2026-03-02T09:30:00Z",
                      *       "updated_at": "2026-03-02T09:30:00Z"
                      *     }
@@ -9605,6 +16981,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -9644,7 +17021,21 @@ export interface operations {
                  *       "conditions": [
                  *         "Type 2 diabetes"
                  *       ],
-                 *       "target_enrollment": 240
+                 *       "keywords": [
+                 *         "HbA1c"
+                 *       ],
+                 *       "interventions": [
+                 *         {
+                 *           "type": "drug",
+                 *           "name": "Metformin"
+                 *         }
+                 *       ],
+                 *       "sex": "all",
+                 *       "minimum_age": "P18Y",
+                 *       "maximum_age": "P18Y",
+                 *       "healthy_volunteers": false,
+                 *       "target_enrollment": 240,
+                 *       "custom": {}
                  *     }
                  */
                 "application/merge-patch+json": components["schemas"]["StudyPatch"];
@@ -9676,7 +17067,23 @@ export interface operations {
                      *       "conditions": [
                      *         "Type 2 diabetes"
                      *       ],
+                     *       "keywords": [
+                     *         "HbA1c"
+                     *       ],
+                     *       "interventions": [
+                     *         {
+                     *           "type": "drug",
+                     *           "name": "Metformin"
+                     *         }
+                     *       ],
+                     *       "sex": "all",
+                     *       "minimum_age": "P18Y",
+                     *       "maximum_age": "P18Y",
+                     *       "healthy_volunteers": false,
                      *       "target_enrollment": 240,
+                     *       "custom": {},
+                     *       "recruiting_status": "planned",
+                     *       "source": "ctgov",
                      *       "created_at": "2026-03-02T09:30:00Z",
                      *       "updated_at": "2026-03-02T09:30:00Z"
                      *     }
@@ -9694,6 +17101,5251 @@ export interface operations {
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableContent"];
             428: components["responses"]["PreconditionRequired"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_attrition: {
+        parameters: {
+            query?: {
+                /** @description The day for which ages and windows are computed, in the tenant's time zone. Statuses are those of today also for a former day. Left out: now. */
+                as_of?: string;
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "as_of": "2026-11-27",
+                     *       "patients": 100000,
+                     *       "counts": {
+                     *         "eligible": 12,
+                     *         "potential": 12,
+                     *         "ineligible": 12
+                     *       },
+                     *       "criteria": [
+                     *         {
+                     *           "position": 0,
+                     *           "key": "0192d3e4-5f6a-7b8c-9d0e-1f2a3b4c5d6e",
+                     *           "kind": "inclusion",
+                     *           "sentence": "The patient is at least 18 years old.",
+                     *           "is_on": true,
+                     *           "is_evaluated": true,
+                     *           "passes": 12,
+                     *           "fails": 12,
+                     *           "undecided": 12,
+                     *           "remaining": {
+                     *             "eligible": 12,
+                     *             "potential": 12,
+                     *             "ineligible": 12
+                     *           },
+                     *           "without": {
+                     *             "eligible": 12,
+                     *             "potential": 12,
+                     *             "ineligible": 12
+                     *           }
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Attrition"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    list_match_decisions: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of items on a page. */
+                limit?: number;
+                /** @description `page.next` of the previous page. */
+                cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "study_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "patient_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "decision": "included",
+                     *           "reason": "Moved away",
+                     *           "decided_by": "auth0|ada",
+                     *           "created_at": "2026-03-02T09:30:00Z",
+                     *           "updated_at": "2026-03-02T09:30:00Z",
+                     *           "masked_fields": []
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["MatchDecisionPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    decide_match: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+                /**
+                 * @description The id of the patient.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "decision": "included",
+                 *       "reason": "Moved away"
+                 *     }
+                 */
+                "application/json": components["schemas"]["MatchDecisionBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "study_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "patient_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "decision": "included",
+                     *       "reason": "Moved away",
+                     *       "decided_by": "auth0|ada",
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z",
+                     *       "masked_fields": []
+                     *     }
+                     */
+                    "application/json": components["schemas"]["MatchDecision"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    withdraw_decision: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+                /**
+                 * @description The id of the patient.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    list_study_documents: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of items on a page. */
+                limit?: number;
+                /** @description `page.next` of the previous page. */
+                cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
+                kind?: "protocol" | "amendment" | "eligibility" | "other";
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "etag": "\"1\"",
+                     *           "study_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "kind": "protocol",
+                     *           "title": "Protocol GLY-302, amendment 2",
+                     *           "media_type": "application/pdf",
+                     *           "file_size": 482113,
+                     *           "page_count": 96,
+                     *           "character_count": 214500,
+                     *           "has_page_numbers": false,
+                     *           "text_problem": null,
+                     *           "created_at": "2026-03-02T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["StudyDocumentPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    create_study_document: {
+        parameters: {
+            query: {
+                title: string;
+                kind?: "protocol" | "amendment" | "eligibility" | "other";
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/pdf": string;
+                "application/vnd.openxmlformats-officedocument.wordprocessingml.document": string;
+                /**
+                 * @example Inclusion Criteria:
+                 *
+                 *     * Type 2 diabetes
+                 *     * Age of 18 years or more
+                 */
+                "text/plain": string;
+                /**
+                 * @example ## Inclusion Criteria
+                 *
+                 *     * Type 2 diabetes
+                 */
+                "text/markdown": string;
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "study_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "kind": "protocol",
+                     *       "title": "Protocol GLY-302, amendment 2",
+                     *       "media_type": "application/pdf",
+                     *       "file_size": 482113,
+                     *       "page_count": 96,
+                     *       "character_count": 214500,
+                     *       "has_page_numbers": false,
+                     *       "text_problem": null,
+                     *       "created_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["StudyDocument"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_study_document: {
+        parameters: {
+            query?: {
+                /** @description The first page to show. */
+                page?: number;
+            };
+            header?: {
+                /** @description The ETag that the client holds. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+                /**
+                 * @description The id of the study document.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_document_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "study_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "kind": "protocol",
+                     *       "title": "Protocol GLY-302, amendment 2",
+                     *       "media_type": "application/pdf",
+                     *       "file_size": 482113,
+                     *       "page_count": 96,
+                     *       "character_count": 214500,
+                     *       "has_page_numbers": false,
+                     *       "text_problem": null,
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "pages": [
+                     *         {
+                     *           "number": 31,
+                     *           "start": 70214,
+                     *           "text": "5.1 Inclusion criteria"
+                     *         }
+                     *       ],
+                     *       "next_page": 51
+                     *     }
+                     */
+                    "application/json": components["schemas"]["StudyDocumentText"];
+                    /** @example … */
+                    "application/octet-stream": string;
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_evaluation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "number": 2,
+                     *       "status": "draft",
+                     *       "evaluation": {
+                     *         "criteria": 20,
+                     *         "evaluated": 14,
+                     *         "partly": 1,
+                     *         "manual": 2,
+                     *         "unsupported": 1,
+                     *         "not_expressed": 2,
+                     *         "not_reviewed": 3,
+                     *         "share": 0.7
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["StudyEvaluation"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    list_match_runs: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of items on a page. */
+                limit?: number;
+                /** @description `page.next` of the previous page. */
+                cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
+                trigger?: "activation" | "changes" | "new_day" | "request";
+                state?: "running" | "done" | "failed";
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "study_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "as_of": "2026-03-02",
+                     *           "trigger": "activation",
+                     *           "state": "running",
+                     *           "started_at": "2026-03-02T09:30:00Z",
+                     *           "ended_at": "2026-03-02T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["MatchRunPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    start_match_run: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "kind": "import",
+                     *       "state": "running",
+                     *       "step": "import",
+                     *       "progress_done": 1048576,
+                     *       "progress_total": 4194304,
+                     *       "result": {
+                     *         "import_id": "0198c5e0-0000-7000-8000-000000000001"
+                     *       },
+                     *       "error": "OperationalError (SQLSTATE 57P01)",
+                     *       "attempts": 1,
+                     *       "is_cancelled": false,
+                     *       "member_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "operator": null,
+                     *       "due_at": "2026-03-02T09:30:00Z",
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "started_at": "2026-03-02T09:30:00Z",
+                     *       "ended_at": "2026-03-02T09:30:00Z",
+                     *       "etag": "\"1\""
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    list_matches: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of items on a page. */
+                limit?: number;
+                /** @description `page.next` of the previous page. */
+                cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
+                verdict?: "eligible" | "potential" | "ineligible";
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "study_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "patient_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "verdict": "eligible",
+                     *           "unknowns": 1,
+                     *           "undecided": {
+                     *             "records": 1,
+                     *             "conflicts": 0,
+                     *             "people": 0
+                     *           },
+                     *           "score": 90,
+                     *           "changed_at": "2026-03-02T09:30:00Z",
+                     *           "patient": {
+                     *             "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *             "mrn": "MRN-100042",
+                     *             "given_name": "Mei",
+                     *             "family_name": "Lindqvist",
+                     *             "birth_date": "1961-07-23",
+                     *             "birth_date_precision": "day",
+                     *             "sex": "female",
+                     *             "site_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *             "contact_preference": "ok"
+                     *           },
+                     *           "decision": "included",
+                     *           "masked_fields": []
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ListedMatchPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    explain_match: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+                /**
+                 * @description The id of the patient.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "study_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "verdict": "eligible",
+                     *       "standing": "matched",
+                     *       "score": 90,
+                     *       "undecided": {
+                     *         "records": 1,
+                     *         "conflicts": 0,
+                     *         "people": 0
+                     *       },
+                     *       "valid_until": "2026-03-02T09:30:00Z",
+                     *       "criteria": [
+                     *         {
+                     *           "position": 0,
+                     *           "key": "0192d3e4-5f6a-7b8c-9d0e-1f2a3b4c5d6e",
+                     *           "kind": "inclusion",
+                     *           "sentence": "The patient is at least 18 years old.",
+                     *           "outcome": "met",
+                     *           "unknown_kind": "record",
+                     *           "alternatives": [
+                     *             {
+                     *               "changes": [
+                     *                 {
+                     *                   "pointer": "",
+                     *                   "wanted": "met",
+                     *                   "way": "record",
+                     *                   "from_day": "2026-03-02",
+                     *                   "to_day": null,
+                     *                   "at": null,
+                     *                   "text": "A new result of HbA1c that is at least 7 %, dated 2026-08-29 or later."
+                     *                 }
+                     *               ]
+                     *             }
+                     *           ],
+                     *           "leaves": [
+                     *             {
+                     *               "pointer": "",
+                     *               "kind": "observation",
+                     *               "sentence": "The most recent HbA1c is at least 7 %.",
+                     *               "outcome": "met",
+                     *               "reason": "no_record",
+                     *               "reason_text": null,
+                     *               "until": "2026-03-02T09:30:00Z",
+                     *               "records": [
+                     *                 {
+                     *                   "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *                   "type": "condition",
+                     *                   "code_system": "http://loinc.org",
+                     *                   "code": "4548-4",
+                     *                   "start_at": "2026-03-02T09:30:00Z",
+                     *                   "start_precision": "year",
+                     *                   "end_at": null,
+                     *                   "value_number": "7.4",
+                     *                   "unit": "%",
+                     *                   "comparator": null,
+                     *                   "converted_number": null,
+                     *                   "converted_unit": null,
+                     *                   "value_code": null,
+                     *                   "status": "final",
+                     *                   "is_refuting": false
+                     *                 }
+                     *               ],
+                     *               "record_count": 1
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "masked_fields": []
+                     *     }
+                     */
+                    "application/json": components["schemas"]["MatchExplanation"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_registry_record: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "study_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "imported_at": "2026-03-02T09:30:00Z",
+                     *       "left_out": [
+                     *         "/resultsSection"
+                     *       ],
+                     *       "locations": [
+                     *         {
+                     *           "facility": "Heartland Clinic North",
+                     *           "status": "recruiting",
+                     *           "city": "Omaha",
+                     *           "state": "Nebraska",
+                     *           "postal_code": "68102",
+                     *           "country": "United States",
+                     *           "latitude": 41.25626,
+                     *           "longitude": -95.94043
+                     *         }
+                     *       ],
+                     *       "body": {
+                     *         "protocolSection": {
+                     *           "identificationModule": {
+                     *             "nctId": "NCT05512345"
+                     *           }
+                     *         }
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RegistryRecord"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    list_study_sites: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of items on a page. */
+                limit?: number;
+                /** @description `page.next` of the previous page. */
+                cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
+                status?: "planned" | "open" | "paused" | "closed";
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "etag": "\"1\"",
+                     *           "study_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "site_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "status": "open",
+                     *           "target_enrollment": 24,
+                     *           "investigator": "Dr. Ines Aguilar",
+                     *           "opened_on": "2026-03-02",
+                     *           "closed_on": null,
+                     *           "created_at": "2026-03-02T09:30:00Z",
+                     *           "updated_at": "2026-03-02T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["StudySitePage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    create_study_site: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes a repeated request safe: it has no second effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "site_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                 *       "status": "open",
+                 *       "target_enrollment": 24,
+                 *       "investigator": "Dr. Ines Aguilar",
+                 *       "opened_on": "2026-03-02",
+                 *       "closed_on": null
+                 *     }
+                 */
+                "application/json": components["schemas"]["StudySiteBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "study_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "site_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "status": "open",
+                     *       "target_enrollment": 24,
+                     *       "investigator": "Dr. Ines Aguilar",
+                     *       "opened_on": "2026-03-02",
+                     *       "closed_on": null,
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["StudySite"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_study_site: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the client holds. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+                /**
+                 * @description The id of the study site.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_site_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "study_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "site_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "status": "open",
+                     *       "target_enrollment": 24,
+                     *       "investigator": "Dr. Ines Aguilar",
+                     *       "opened_on": "2026-03-02",
+                     *       "closed_on": null,
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["StudySite"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    change_study_site: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag of the record to change, or `*` for any version. */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+                /**
+                 * @description The id of the study site.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_site_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "status": "open",
+                 *       "target_enrollment": 24,
+                 *       "investigator": "Dr. Ines Aguilar",
+                 *       "opened_on": "2026-03-02",
+                 *       "closed_on": null
+                 *     }
+                 */
+                "application/merge-patch+json": components["schemas"]["StudySitePatchPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "study_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "site_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "status": "open",
+                     *       "target_enrollment": 24,
+                     *       "investigator": "Dr. Ines Aguilar",
+                     *       "opened_on": "2026-03-02",
+                     *       "closed_on": null,
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["StudySite"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            428: components["responses"]["PreconditionRequired"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    set_recruiting_status: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "recruiting_status": "planned"
+                 *     }
+                 */
+                "application/json": components["schemas"]["RecruitingStatus"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "protocol_number": "GLY-302",
+                     *       "nct_id": "NCT05512345",
+                     *       "title": "Glucose control in type 2 diabetes",
+                     *       "sponsor": "Northwind Therapeutics",
+                     *       "phases": [
+                     *         "early_phase_1"
+                     *       ],
+                     *       "study_type": "interventional",
+                     *       "status": "not_yet_recruiting",
+                     *       "conditions": [
+                     *         "Type 2 diabetes"
+                     *       ],
+                     *       "keywords": [
+                     *         "HbA1c"
+                     *       ],
+                     *       "interventions": [
+                     *         {
+                     *           "type": "drug",
+                     *           "name": "Metformin"
+                     *         }
+                     *       ],
+                     *       "sex": "all",
+                     *       "minimum_age": "P18Y",
+                     *       "maximum_age": "P18Y",
+                     *       "healthy_volunteers": false,
+                     *       "target_enrollment": 240,
+                     *       "custom": {},
+                     *       "recruiting_status": "planned",
+                     *       "source": "ctgov",
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Study"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    list_team: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of items on a page. */
+                limit?: number;
+                /** @description `page.next` of the previous page. */
+                cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
+                role?: "principal_investigator" | "sub_investigator" | "coordinator" | "recruiter" | "nurse" | "pharmacist" | "data_manager" | "monitor";
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "etag": "\"1\"",
+                     *           "study_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "member_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "role": "principal_investigator",
+                     *           "created_at": "2026-03-02T09:30:00Z",
+                     *           "updated_at": "2026-03-02T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["TeamMemberPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    create_team_member: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes a repeated request safe: it has no second effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "member_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                 *       "role": "principal_investigator"
+                 *     }
+                 */
+                "application/json": components["schemas"]["TeamMemberBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "study_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "member_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "role": "principal_investigator",
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["TeamMember"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_team_member: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the client holds. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+                /**
+                 * @description The id of the team member.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                team_member_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "study_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "member_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "role": "principal_investigator",
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["TeamMember"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    delete_team_member: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag of the record to change, or `*` for any version. */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+                /**
+                 * @description The id of the team member.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                team_member_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            428: components["responses"]["PreconditionRequired"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    change_team_member: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag of the record to change, or `*` for any version. */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+                /**
+                 * @description The id of the team member.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                team_member_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /** @example {} */
+                "application/merge-patch+json": components["schemas"]["TeamMemberPatchPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "study_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "member_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "role": "principal_investigator",
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["TeamMember"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            428: components["responses"]["PreconditionRequired"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    list_versions: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of items on a page. */
+                limit?: number;
+                /** @description `page.next` of the previous page. */
+                cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
+                status?: "draft" | "in_review" | "active" | "superseded";
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "etag": "\"1\"",
+                     *           "study_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "number": 2,
+                     *           "label": "Amendment 2",
+                     *           "status": "draft",
+                     *           "effective_on": "2026-03-02",
+                     *           "copied_from": null,
+                     *           "criteria_hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *           "approved_by": null,
+                     *           "approved_at": null,
+                     *           "created_at": "2026-03-02T09:30:00Z",
+                     *           "updated_at": "2026-03-02T09:30:00Z",
+                     *           "evaluation": {
+                     *             "criteria": 20,
+                     *             "evaluated": 14,
+                     *             "partly": 1,
+                     *             "manual": 2,
+                     *             "unsupported": 1,
+                     *             "not_expressed": 2,
+                     *             "not_reviewed": 3,
+                     *             "share": 0.7
+                     *           }
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ProtocolVersionPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    create_version: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes a repeated request safe: it has no second effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "label": "Amendment 2",
+                 *       "effective_on": "2026-03-02",
+                 *       "copied_from": null
+                 *     }
+                 */
+                "application/json": components["schemas"]["ProtocolVersionBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "study_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "number": 2,
+                     *       "label": "Amendment 2",
+                     *       "status": "draft",
+                     *       "effective_on": "2026-03-02",
+                     *       "copied_from": null,
+                     *       "criteria_hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *       "approved_by": null,
+                     *       "approved_at": null,
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z",
+                     *       "evaluation": {
+                     *         "criteria": 20,
+                     *         "evaluated": 14,
+                     *         "partly": 1,
+                     *         "manual": 2,
+                     *         "unsupported": 1,
+                     *         "not_expressed": 2,
+                     *         "not_reviewed": 3,
+                     *         "share": 0.7
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ProtocolVersion"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_version: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the client holds. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+                /**
+                 * @description The number of the version.
+                 * @example 1
+                 */
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "study_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "number": 2,
+                     *       "label": "Amendment 2",
+                     *       "status": "draft",
+                     *       "effective_on": "2026-03-02",
+                     *       "copied_from": null,
+                     *       "criteria_hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *       "approved_by": null,
+                     *       "approved_at": null,
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z",
+                     *       "evaluation": {
+                     *         "criteria": 20,
+                     *         "evaluated": 14,
+                     *         "partly": 1,
+                     *         "manual": 2,
+                     *         "unsupported": 1,
+                     *         "not_expressed": 2,
+                     *         "not_reviewed": 3,
+                     *         "share": 0.7
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ProtocolVersion"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    change_version: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag of the record to change, or `*` for any version. */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+                /**
+                 * @description The number of the version.
+                 * @example 1
+                 */
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "label": "Amendment 2",
+                 *       "effective_on": "2026-03-02"
+                 *     }
+                 */
+                "application/merge-patch+json": components["schemas"]["ProtocolVersionPatchPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "study_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "number": 2,
+                     *       "label": "Amendment 2",
+                     *       "status": "draft",
+                     *       "effective_on": "2026-03-02",
+                     *       "copied_from": null,
+                     *       "criteria_hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *       "approved_by": null,
+                     *       "approved_at": null,
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z",
+                     *       "evaluation": {
+                     *         "criteria": 20,
+                     *         "evaluated": 14,
+                     *         "partly": 1,
+                     *         "manual": 2,
+                     *         "unsupported": 1,
+                     *         "not_expressed": 2,
+                     *         "not_reviewed": 3,
+                     *         "share": 0.7
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ProtocolVersion"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            428: components["responses"]["PreconditionRequired"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    activate_version: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag of the record to change, or `*` for any version. */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+                /**
+                 * @description The number of the version.
+                 * @example 1
+                 */
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "study_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "number": 2,
+                     *       "label": "Amendment 2",
+                     *       "status": "draft",
+                     *       "effective_on": "2026-03-02",
+                     *       "copied_from": null,
+                     *       "criteria_hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *       "approved_by": null,
+                     *       "approved_at": null,
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z",
+                     *       "evaluation": {
+                     *         "criteria": 20,
+                     *         "evaluated": 14,
+                     *         "partly": 1,
+                     *         "manual": 2,
+                     *         "unsupported": 1,
+                     *         "not_expressed": 2,
+                     *         "not_reviewed": 3,
+                     *         "share": 0.7
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ProtocolVersion"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            428: components["responses"]["PreconditionRequired"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_criteria: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the client holds. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+                /**
+                 * @description The number of the version.
+                 * @example 1
+                 */
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "etag": "\"1\"",
+                     *       "criteria": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "key": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "kind": "inclusion",
+                     *           "statement": "Age of 18 years or more",
+                     *           "place": null,
+                     *           "evaluation": "expressed",
+                     *           "expression": {
+                     *             "age": {
+                     *               "gte": 18,
+                     *               "unit": "a"
+                     *             }
+                     *           },
+                     *           "is_hard": true,
+                     *           "weight": 1,
+                     *           "review_state": "drafted",
+                     *           "proposed_by": "person",
+                     *           "proposer_name": "user-4711"
+                     *         }
+                     *       ],
+                     *       "number": 2,
+                     *       "status": "draft",
+                     *       "criteria_hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *       "counts": {
+                     *         "expressed": 14,
+                     *         "not_expressed": 3,
+                     *         "unsupported": 2,
+                     *         "manual": 1
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Criteria"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    replace_list: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag of the record to change, or `*` for any version. */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+                /**
+                 * @description The number of the version.
+                 * @example 1
+                 */
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "criteria": [
+                 *         {
+                 *           "kind": "inclusion",
+                 *           "statement": "Age of 18 years or more",
+                 *           "expression": {
+                 *             "age": {
+                 *               "gte": 18,
+                 *               "unit": "a"
+                 *             }
+                 *           },
+                 *           "review_state": "reviewed"
+                 *         },
+                 *         {
+                 *           "kind": "exclusion",
+                 *           "statement": "Unable to attend visits",
+                 *           "evaluation": "manual"
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["CriteriaBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "etag": "\"1\"",
+                     *       "criteria": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "key": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "kind": "inclusion",
+                     *           "statement": "Age of 18 years or more",
+                     *           "place": null,
+                     *           "evaluation": "expressed",
+                     *           "expression": {
+                     *             "age": {
+                     *               "gte": 18,
+                     *               "unit": "a"
+                     *             }
+                     *           },
+                     *           "is_hard": true,
+                     *           "weight": 1,
+                     *           "review_state": "drafted",
+                     *           "proposed_by": "person",
+                     *           "proposer_name": "user-4711"
+                     *         }
+                     *       ],
+                     *       "number": 2,
+                     *       "status": "draft",
+                     *       "criteria_hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *       "counts": {
+                     *         "expressed": 14,
+                     *         "not_expressed": 3,
+                     *         "unsupported": 2,
+                     *         "manual": 1
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Criteria"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            428: components["responses"]["PreconditionRequired"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    compare_versions: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+                /**
+                 * @description The number of the version.
+                 * @example 1
+                 */
+                version: number;
+                /**
+                 * @description The number of the other version.
+                 * @example 2
+                 */
+                other_version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "former": 1,
+                     *       "latter": 2,
+                     *       "added": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "key": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "kind": "inclusion",
+                     *           "statement": "Age of 18 years or more",
+                     *           "place": null,
+                     *           "evaluation": "expressed",
+                     *           "expression": {
+                     *             "age": {
+                     *               "gte": 18,
+                     *               "unit": "a"
+                     *             }
+                     *           },
+                     *           "is_hard": true,
+                     *           "weight": 1,
+                     *           "review_state": "drafted",
+                     *           "proposed_by": "person",
+                     *           "proposer_name": "user-4711"
+                     *         }
+                     *       ],
+                     *       "removed": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "key": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "kind": "inclusion",
+                     *           "statement": "Age of 18 years or more",
+                     *           "place": null,
+                     *           "evaluation": "expressed",
+                     *           "expression": {
+                     *             "age": {
+                     *               "gte": 18,
+                     *               "unit": "a"
+                     *             }
+                     *           },
+                     *           "is_hard": true,
+                     *           "weight": 1,
+                     *           "review_state": "drafted",
+                     *           "proposed_by": "person",
+                     *           "proposer_name": "user-4711"
+                     *         }
+                     *       ],
+                     *       "changed": [
+                     *         {
+                     *           "fields_changed": [
+                     *             "statement",
+                     *             "expression"
+                     *           ],
+                     *           "former": {
+                     *             "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *             "key": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *             "kind": "inclusion",
+                     *             "statement": "Age of 18 years or more",
+                     *             "place": null,
+                     *             "evaluation": "expressed",
+                     *             "expression": {
+                     *               "age": {
+                     *                 "gte": 18,
+                     *                 "unit": "a"
+                     *               }
+                     *             },
+                     *             "is_hard": true,
+                     *             "weight": 1,
+                     *             "review_state": "drafted",
+                     *             "proposed_by": "person",
+                     *             "proposer_name": "user-4711"
+                     *           },
+                     *           "latter": {
+                     *             "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *             "key": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *             "kind": "inclusion",
+                     *             "statement": "Age of 18 years or more",
+                     *             "place": null,
+                     *             "evaluation": "expressed",
+                     *             "expression": {
+                     *               "age": {
+                     *                 "gte": 18,
+                     *                 "unit": "a"
+                     *               }
+                     *             },
+                     *             "is_hard": true,
+                     *             "weight": 1,
+                     *             "review_state": "drafted",
+                     *             "proposed_by": "person",
+                     *             "proposer_name": "user-4711"
+                     *           }
+                     *         }
+                     *       ],
+                     *       "unchanged": 17,
+                     *       "changes_matches": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Difference"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    count_affected_patients: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+                /**
+                 * @description The number of the version.
+                 * @example 1
+                 */
+                version: number;
+                /**
+                 * @description The number of the other version.
+                 * @example 2
+                 */
+                other_version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "as_of": "2026-11-27",
+                     *       "patients": 100000,
+                     *       "unchanged": 99900,
+                     *       "changed": 100,
+                     *       "changes": [
+                     *         {
+                     *           "former": "potential",
+                     *           "latter": "eligible",
+                     *           "patients": 12
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AmendmentCounts"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    list_affected_patients: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of items on a page. */
+                limit?: number;
+                /** @description `page.next` of the previous page. */
+                cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
+                /** @description The verdict by the first version. */
+                former?: "eligible" | "potential" | "ineligible";
+                /** @description The verdict by the second version. */
+                latter?: "eligible" | "potential" | "ineligible";
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+                /**
+                 * @description The number of the version.
+                 * @example 1
+                 */
+                version: number;
+                /**
+                 * @description The number of the other version.
+                 * @example 2
+                 */
+                other_version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "patient_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "former": "potential",
+                     *           "latter": "eligible",
+                     *           "patient": {
+                     *             "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *             "mrn": "MRN-100042",
+                     *             "given_name": "Mei",
+                     *             "family_name": "Lindqvist",
+                     *             "birth_date": "1961-07-23",
+                     *             "birth_date_precision": "day",
+                     *             "sex": "female",
+                     *             "site_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *             "contact_preference": "ok"
+                     *           },
+                     *           "masked_fields": []
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AffectedPatientPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    preview_version: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+                /**
+                 * @description The number of the version.
+                 * @example 1
+                 */
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "criteria": [
+                 *         {
+                 *           "kind": "inclusion",
+                 *           "statement": "Age of 18 years or more",
+                 *           "expression": {
+                 *             "age": {
+                 *               "gte": 18,
+                 *               "unit": "a"
+                 *             }
+                 *           },
+                 *           "is_hard": true,
+                 *           "weight": 1
+                 *         }
+                 *       ],
+                 *       "off": [],
+                 *       "as_of": "2026-11-27"
+                 *     }
+                 */
+                "application/json": components["schemas"]["PreviewBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "as_of": "2026-11-27",
+                     *       "patients": 100000,
+                     *       "counts": {
+                     *         "eligible": 12,
+                     *         "potential": 12,
+                     *         "ineligible": 12
+                     *       },
+                     *       "criteria": [
+                     *         {
+                     *           "position": 0,
+                     *           "key": "0192d3e4-5f6a-7b8c-9d0e-1f2a3b4c5d6e",
+                     *           "kind": "inclusion",
+                     *           "sentence": "The patient is at least 18 years old.",
+                     *           "is_on": true,
+                     *           "is_evaluated": true,
+                     *           "passes": 12,
+                     *           "fails": 12,
+                     *           "undecided": 12,
+                     *           "remaining": {
+                     *             "eligible": 12,
+                     *             "potential": 12,
+                     *             "ineligible": 12
+                     *           },
+                     *           "without": {
+                     *             "eligible": 12,
+                     *             "potential": 12,
+                     *             "ineligible": 12
+                     *           }
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Attrition"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    list_proposals: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of items on a page. */
+                limit?: number;
+                /** @description `page.next` of the previous page. */
+                cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
+                state?: "open" | "accepted" | "corrected" | "rejected";
+                document_id?: string;
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+                /**
+                 * @description The number of the version.
+                 * @example 1
+                 */
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "etag": "\"1\"",
+                     *           "protocol_version_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "position": 0,
+                     *           "state": "open",
+                     *           "kind": "inclusion",
+                     *           "statement": "Age of 18 years or more",
+                     *           "study_field": null,
+                     *           "expression": {
+                     *             "age": {
+                     *               "gte": 18,
+                     *               "unit": "a"
+                     *             }
+                     *           },
+                     *           "reason": null,
+                     *           "parts": [],
+                     *           "assumptions": [],
+                     *           "confidence": "high",
+                     *           "reader": "rules",
+                     *           "reader_version": "2",
+                     *           "criterion_key": null,
+                     *           "decided_by": null,
+                     *           "decided_at": null,
+                     *           "decision_reason": null,
+                     *           "created_at": "2026-03-02T09:30:00Z",
+                     *           "updated_at": "2026-03-02T09:30:00Z",
+                     *           "place": {
+                     *             "document_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *             "start": 0,
+                     *             "end": 24,
+                     *             "page": 1
+                     *           },
+                     *           "english": "Age is at least 18 years."
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ProposalPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    propose_criteria: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+                /**
+                 * @description The number of the version.
+                 * @example 1
+                 */
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "text": "Inclusion Criteria:\n* Age of 18 years or more",
+                 *       "reader": "rules"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ProposingBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "document_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "start": 0,
+                     *       "end": 2140,
+                     *       "first_page": 1,
+                     *       "last_page": 1,
+                     *       "reader": "rules",
+                     *       "reader_version": "2",
+                     *       "added": 17,
+                     *       "changed": 0,
+                     *       "unchanged": 0,
+                     *       "open": 17
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Proposed"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_proposal: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the client holds. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+                /**
+                 * @description The number of the version.
+                 * @example 1
+                 */
+                version: number;
+                /**
+                 * @description The id of the criterion proposal.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                criterion_proposal_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "protocol_version_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "position": 0,
+                     *       "state": "open",
+                     *       "kind": "inclusion",
+                     *       "statement": "Age of 18 years or more",
+                     *       "study_field": null,
+                     *       "expression": {
+                     *         "age": {
+                     *           "gte": 18,
+                     *           "unit": "a"
+                     *         }
+                     *       },
+                     *       "reason": null,
+                     *       "parts": [],
+                     *       "assumptions": [],
+                     *       "confidence": "high",
+                     *       "reader": "rules",
+                     *       "reader_version": "2",
+                     *       "criterion_key": null,
+                     *       "decided_by": null,
+                     *       "decided_at": null,
+                     *       "decision_reason": null,
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z",
+                     *       "place": {
+                     *         "document_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *         "start": 0,
+                     *         "end": 24,
+                     *         "page": 1
+                     *       },
+                     *       "english": "Age is at least 18 years."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Proposal"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    accept_proposal: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag of the record to change, or `*` for any version. */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+                /**
+                 * @description The number of the version.
+                 * @example 1
+                 */
+                version: number;
+                /**
+                 * @description The id of the criterion proposal.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                criterion_proposal_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "kind": "inclusion",
+                 *       "expression": {
+                 *         "age": {
+                 *           "gte": 18,
+                 *           "unit": "a"
+                 *         }
+                 *       },
+                 *       "evaluation": "expressed",
+                 *       "is_hard": true,
+                 *       "weight": 1
+                 *     }
+                 */
+                "application/json": components["schemas"]["Acceptance"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "protocol_version_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "position": 0,
+                     *       "state": "open",
+                     *       "kind": "inclusion",
+                     *       "statement": "Age of 18 years or more",
+                     *       "study_field": null,
+                     *       "expression": {
+                     *         "age": {
+                     *           "gte": 18,
+                     *           "unit": "a"
+                     *         }
+                     *       },
+                     *       "reason": null,
+                     *       "parts": [],
+                     *       "assumptions": [],
+                     *       "confidence": "high",
+                     *       "reader": "rules",
+                     *       "reader_version": "2",
+                     *       "criterion_key": null,
+                     *       "decided_by": null,
+                     *       "decided_at": null,
+                     *       "decision_reason": null,
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z",
+                     *       "place": {
+                     *         "document_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *         "start": 0,
+                     *         "end": 24,
+                     *         "page": 1
+                     *       },
+                     *       "english": "Age is at least 18 years."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Proposal"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            428: components["responses"]["PreconditionRequired"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    reject_proposal: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag of the record to change, or `*` for any version. */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+                /**
+                 * @description The number of the version.
+                 * @example 1
+                 */
+                version: number;
+                /**
+                 * @description The id of the criterion proposal.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                criterion_proposal_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /** @example {} */
+                "application/json": components["schemas"]["Rejection"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "protocol_version_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "position": 0,
+                     *       "state": "open",
+                     *       "kind": "inclusion",
+                     *       "statement": "Age of 18 years or more",
+                     *       "study_field": null,
+                     *       "expression": {
+                     *         "age": {
+                     *           "gte": 18,
+                     *           "unit": "a"
+                     *         }
+                     *       },
+                     *       "reason": null,
+                     *       "parts": [],
+                     *       "assumptions": [],
+                     *       "confidence": "high",
+                     *       "reader": "rules",
+                     *       "reader_version": "2",
+                     *       "criterion_key": null,
+                     *       "decided_by": null,
+                     *       "decided_at": null,
+                     *       "decision_reason": null,
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z",
+                     *       "place": {
+                     *         "document_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *         "start": 0,
+                     *         "end": 24,
+                     *         "page": 1
+                     *       },
+                     *       "english": "Age is at least 18 years."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Proposal"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            428: components["responses"]["PreconditionRequired"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    reopen_version: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag of the record to change, or `*` for any version. */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+                /**
+                 * @description The number of the version.
+                 * @example 1
+                 */
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "study_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "number": 2,
+                     *       "label": "Amendment 2",
+                     *       "status": "draft",
+                     *       "effective_on": "2026-03-02",
+                     *       "copied_from": null,
+                     *       "criteria_hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *       "approved_by": null,
+                     *       "approved_at": null,
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z",
+                     *       "evaluation": {
+                     *         "criteria": 20,
+                     *         "evaluated": 14,
+                     *         "partly": 1,
+                     *         "manual": 2,
+                     *         "unsupported": 1,
+                     *         "not_expressed": 2,
+                     *         "not_reviewed": 3,
+                     *         "share": 0.7
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ProtocolVersion"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            428: components["responses"]["PreconditionRequired"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    submit_version: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag of the record to change, or `*` for any version. */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+                /**
+                 * @description The number of the version.
+                 * @example 1
+                 */
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "study_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "number": 2,
+                     *       "label": "Amendment 2",
+                     *       "status": "draft",
+                     *       "effective_on": "2026-03-02",
+                     *       "copied_from": null,
+                     *       "criteria_hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *       "approved_by": null,
+                     *       "approved_at": null,
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z",
+                     *       "evaluation": {
+                     *         "criteria": 20,
+                     *         "evaluated": 14,
+                     *         "partly": 1,
+                     *         "manual": 2,
+                     *         "unsupported": 1,
+                     *         "not_expressed": 2,
+                     *         "not_reviewed": 3,
+                     *         "share": 0.7
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ProtocolVersion"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            428: components["responses"]["PreconditionRequired"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    validate_criteria: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                study_id: string;
+                /**
+                 * @description The number of the version.
+                 * @example 1
+                 */
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "criteria": [
+                 *         {
+                 *           "kind": "inclusion",
+                 *           "statement": "Age of 18 years or more",
+                 *           "expression": {
+                 *             "age": {
+                 *               "gte": 18,
+                 *               "unit": "a"
+                 *             }
+                 *           },
+                 *           "review_state": "reviewed"
+                 *         },
+                 *         {
+                 *           "kind": "exclusion",
+                 *           "statement": "Unable to attend visits",
+                 *           "evaluation": "manual"
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["ValidationBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/criteria/3/expression/age/gte",
+                     *           "detail": "Must be a number."
+                     *         }
+                     *       ],
+                     *       "hindrances": [
+                     *         {
+                     *           "pointer": "/criteria/3/expression/age/gte",
+                     *           "detail": "Must be a number."
+                     *         }
+                     *       ],
+                     *       "warnings": [
+                     *         {
+                     *           "pointer": "/criteria/3/expression/age/gte",
+                     *           "detail": "Must be a number."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Validation"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    import_studies: {
+        parameters: {
+            query?: {
+                /** @description `true` shows what an import would do, and changes nothing. */
+                dry_run?: boolean;
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "protocolSection": {
+                 *         "identificationModule": {
+                 *           "nctId": "NCT05512345",
+                 *           "orgStudyIdInfo": {
+                 *             "id": "GLY-302"
+                 *           },
+                 *           "briefTitle": "Glucose Control in Type 2 Diabetes"
+                 *         },
+                 *         "statusModule": {
+                 *           "overallStatus": "RECRUITING"
+                 *         },
+                 *         "designModule": {
+                 *           "studyType": "INTERVENTIONAL",
+                 *           "phases": [
+                 *             "PHASE2",
+                 *             "PHASE3"
+                 *           ]
+                 *         },
+                 *         "eligibilityModule": {
+                 *           "eligibilityCriteria": "Inclusion Criteria:\n\n* HbA1c \\>= 7 %",
+                 *           "minimumAge": "18 Years",
+                 *           "sex": "ALL"
+                 *         }
+                 *       }
+                 *     }
+                 */
+                "application/json": {
+                    [key: string]: unknown;
+                };
+                /** @example {"protocolSection":{"identificationModule":{"nctId":"NCT05512345","orgStudyIdInfo":{"id":"GLY-302"},"briefTitle":"Glucose Control in Type 2 Diabetes"},"statusModule":{"overallStatus":"RECRUITING"},"designModule":{"studyType":"INTERVENTIONAL","phases":["PHASE2","PHASE3"]},"eligibilityModule":{"eligibilityCriteria":"Inclusion Criteria:\n\n* HbA1c \\>= 7 %","minimumAge":"18 Years","sex":"ALL"}}} */
+                "application/ndjson": string;
+                /** @example {"protocolSection":{"identificationModule":{"nctId":"NCT05512345","orgStudyIdInfo":{"id":"GLY-302"},"briefTitle":"Glucose Control in Type 2 Diabetes"},"statusModule":{"overallStatus":"RECRUITING"},"designModule":{"studyType":"INTERVENTIONAL","phases":["PHASE2","PHASE3"]},"eligibilityModule":{"eligibilityCriteria":"Inclusion Criteria:\n\n* HbA1c \\>= 7 %","minimumAge":"18 Years","sex":"ALL"}}} */
+                "application/x-ndjson": string;
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "is_dry_run": false,
+                     *       "counts": {
+                     *         "new": 1,
+                     *         "changed": 0,
+                     *         "unchanged": 0,
+                     *         "refused": 0
+                     *       },
+                     *       "studies": [
+                     *         {
+                     *           "place": "line 3",
+                     *           "result": "new",
+                     *           "nct_id": "NCT05512345",
+                     *           "study_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "reason": null,
+                     *           "differences": [
+                     *             {
+                     *               "field": "status",
+                     *               "stored": "recruiting",
+                     *               "registry": "completed",
+                     *               "action": "replaced"
+                     *             }
+                     *           ],
+                     *           "eligibility_changed": false,
+                     *           "warnings": [
+                     *             {
+                     *               "pointer": "/protocolSection/eligibilityModule/minimumAge",
+                     *               "detail": "'adult' is no age."
+                     *             }
+                     *           ],
+                     *           "left_out": [
+                     *             "/resultsSection"
+                     *           ]
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["StudyImport"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_usage: {
+        parameters: {
+            query?: {
+                /** @description By default the present month in the tenant's time zone. */
+                month?: string;
+                /** @description A single day instead. */
+                day?: string;
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "first": "2026-03-02",
+                     *       "last": "2026-03-02",
+                     *       "time_zone": "America/Chicago",
+                     *       "plan": "pro",
+                     *       "meters": [
+                     *         {
+                     *           "meter": "patients",
+                     *           "unit": "patients",
+                     *           "rule": "highest",
+                     *           "quantity": 412,
+                     *           "included": 500,
+                     *           "overage": 0,
+                     *           "unit_days": 10712,
+                     *           "days": [
+                     *             {
+                     *               "day": "2026-03-02",
+                     *               "quantity": 412,
+                     *               "included": 500,
+                     *               "quality": "exact",
+                     *               "counted_at": "2026-03-02T09:30:00Z"
+                     *             }
+                     *           ]
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Usage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    list_value_sets: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of items on a page. */
+                limit?: number;
+                /** @description `page.next` of the previous page. */
+                cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
+                /** @description Sort keys, separated by commas, at most 3: `key`, `name`, `created_at`. `-` before a key sorts in descending order. An unknown value counts as smaller than all others. */
+                sort?: string;
+                key?: string;
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "etag": "\"1\"",
+                     *           "key": "diabetes-of-adults",
+                     *           "name": "Diabetes of adults",
+                     *           "description": "Types 2 and other specified.",
+                     *           "compose": {
+                     *             "include": [
+                     *               {
+                     *                 "valueset": "t2dm"
+                     *               },
+                     *               {
+                     *                 "codes": [
+                     *                   "sct|237599002"
+                     *                 ],
+                     *                 "descendants": true
+                     *               },
+                     *               {
+                     *                 "icd10_prefix": [
+                     *                   "E13"
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "exclude": [
+                     *               {
+                     *                 "codes": [
+                     *                   "icd10cm|E11.65"
+                     *                 ]
+                     *               }
+                     *             ]
+                     *           },
+                     *           "number": 1,
+                     *           "digest": "e26427a0e26427a0e26427a0e26427a0e26427a0e26427a0e26427a0e26427a0",
+                     *           "code_count": 87,
+                     *           "range_count": 4,
+                     *           "gaps": [],
+                     *           "terminologies": {
+                     *             "sct": null
+                     *           },
+                     *           "expanded_at": "2026-03-02T09:30:00Z",
+                     *           "created_at": "2026-03-02T09:30:00Z",
+                     *           "updated_at": "2026-03-02T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ValueSetPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    create_value_set: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes a repeated request safe: it has no second effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "key": "diabetes-of-adults",
+                 *       "name": "Diabetes of adults",
+                 *       "description": "Types 2 and other specified.",
+                 *       "compose": {
+                 *         "include": [
+                 *           {
+                 *             "valueset": "t2dm"
+                 *           },
+                 *           {
+                 *             "codes": [
+                 *               "sct|237599002"
+                 *             ],
+                 *             "descendants": true
+                 *           },
+                 *           {
+                 *             "icd10_prefix": [
+                 *               "E13"
+                 *             ]
+                 *           }
+                 *         ],
+                 *         "exclude": [
+                 *           {
+                 *             "codes": [
+                 *               "icd10cm|E11.65"
+                 *             ]
+                 *           }
+                 *         ]
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["ValueSetBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "key": "diabetes-of-adults",
+                     *       "name": "Diabetes of adults",
+                     *       "description": "Types 2 and other specified.",
+                     *       "compose": {
+                     *         "include": [
+                     *           {
+                     *             "valueset": "t2dm"
+                     *           },
+                     *           {
+                     *             "codes": [
+                     *               "sct|237599002"
+                     *             ],
+                     *             "descendants": true
+                     *           },
+                     *           {
+                     *             "icd10_prefix": [
+                     *               "E13"
+                     *             ]
+                     *           }
+                     *         ],
+                     *         "exclude": [
+                     *           {
+                     *             "codes": [
+                     *               "icd10cm|E11.65"
+                     *             ]
+                     *           }
+                     *         ]
+                     *       },
+                     *       "number": 1,
+                     *       "digest": "e26427a0e26427a0e26427a0e26427a0e26427a0e26427a0e26427a0e26427a0",
+                     *       "code_count": 87,
+                     *       "range_count": 4,
+                     *       "gaps": [],
+                     *       "terminologies": {
+                     *         "sct": null
+                     *       },
+                     *       "expanded_at": "2026-03-02T09:30:00Z",
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ValueSet"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_value_set: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the client holds. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the value set.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                value_set_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "key": "diabetes-of-adults",
+                     *       "name": "Diabetes of adults",
+                     *       "description": "Types 2 and other specified.",
+                     *       "compose": {
+                     *         "include": [
+                     *           {
+                     *             "valueset": "t2dm"
+                     *           },
+                     *           {
+                     *             "codes": [
+                     *               "sct|237599002"
+                     *             ],
+                     *             "descendants": true
+                     *           },
+                     *           {
+                     *             "icd10_prefix": [
+                     *               "E13"
+                     *             ]
+                     *           }
+                     *         ],
+                     *         "exclude": [
+                     *           {
+                     *             "codes": [
+                     *               "icd10cm|E11.65"
+                     *             ]
+                     *           }
+                     *         ]
+                     *       },
+                     *       "number": 1,
+                     *       "digest": "e26427a0e26427a0e26427a0e26427a0e26427a0e26427a0e26427a0e26427a0",
+                     *       "code_count": 87,
+                     *       "range_count": 4,
+                     *       "gaps": [],
+                     *       "terminologies": {
+                     *         "sct": null
+                     *       },
+                     *       "expanded_at": "2026-03-02T09:30:00Z",
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ValueSet"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    change_value_set: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag of the record to change, or `*` for any version. */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the value set.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                value_set_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "description": "Types 2 and other specified."
+                 *     }
+                 */
+                "application/merge-patch+json": components["schemas"]["ValueSetPatchPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "key": "diabetes-of-adults",
+                     *       "name": "Diabetes of adults",
+                     *       "description": "Types 2 and other specified.",
+                     *       "compose": {
+                     *         "include": [
+                     *           {
+                     *             "valueset": "t2dm"
+                     *           },
+                     *           {
+                     *             "codes": [
+                     *               "sct|237599002"
+                     *             ],
+                     *             "descendants": true
+                     *           },
+                     *           {
+                     *             "icd10_prefix": [
+                     *               "E13"
+                     *             ]
+                     *           }
+                     *         ],
+                     *         "exclude": [
+                     *           {
+                     *             "codes": [
+                     *               "icd10cm|E11.65"
+                     *             ]
+                     *           }
+                     *         ]
+                     *       },
+                     *       "number": 1,
+                     *       "digest": "e26427a0e26427a0e26427a0e26427a0e26427a0e26427a0e26427a0e26427a0",
+                     *       "code_count": 87,
+                     *       "range_count": 4,
+                     *       "gaps": [],
+                     *       "terminologies": {
+                     *         "sct": null
+                     *       },
+                     *       "expanded_at": "2026-03-02T09:30:00Z",
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ValueSet"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            428: components["responses"]["PreconditionRequired"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_expansion: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of single codes. */
+                limit?: number;
+                /** @description Single codes to skip. */
+                offset?: number;
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the value set.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                value_set_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "digest": "e26427a0e26427a0e26427a0e26427a0e26427a0e26427a0e26427a0e26427a0",
+                     *       "code_count": 66,
+                     *       "range_count": 6,
+                     *       "codes": [
+                     *         {
+                     *           "system": "http://snomed.info/sct",
+                     *           "code": "44054006",
+                     *           "display": "Diabetes mellitus type 2"
+                     *         }
+                     *       ],
+                     *       "ranges": [
+                     *         {
+                     *           "system": "http://hl7.org/fhir/sid/icd-10-cm",
+                     *           "low": "E11",
+                     *           "high": "E12"
+                     *         }
+                     *       ],
+                     *       "gaps": [],
+                     *       "terminologies": {
+                     *         "sct": null
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Expansion"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    expand_value_set: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the value set.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                value_set_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "key": "diabetes-of-adults",
+                     *       "name": "Diabetes of adults",
+                     *       "description": "Types 2 and other specified.",
+                     *       "compose": {
+                     *         "include": [
+                     *           {
+                     *             "valueset": "t2dm"
+                     *           },
+                     *           {
+                     *             "codes": [
+                     *               "sct|237599002"
+                     *             ],
+                     *             "descendants": true
+                     *           },
+                     *           {
+                     *             "icd10_prefix": [
+                     *               "E13"
+                     *             ]
+                     *           }
+                     *         ],
+                     *         "exclude": [
+                     *           {
+                     *             "codes": [
+                     *               "icd10cm|E11.65"
+                     *             ]
+                     *           }
+                     *         ]
+                     *       },
+                     *       "number": 1,
+                     *       "digest": "e26427a0e26427a0e26427a0e26427a0e26427a0e26427a0e26427a0e26427a0",
+                     *       "code_count": 87,
+                     *       "range_count": 4,
+                     *       "gaps": [],
+                     *       "terminologies": {
+                     *         "sct": null
+                     *       },
+                     *       "expanded_at": "2026-03-02T09:30:00Z",
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ValueSet"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_reach: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the value set.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                value_set_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "facts": 80,
+                     *       "patients": 37,
+                     *       "is_complete": true,
+                     *       "codes": [
+                     *         {
+                     *           "type": "condition",
+                     *           "system": "http://snomed.info/sct",
+                     *           "code": "44054006",
+                     *           "display": "Diabetes mellitus type 2",
+                     *           "facts": 57,
+                     *           "patients": 37
+                     *         }
+                     *       ],
+                     *       "missed": [
+                     *         {
+                     *           "type": "condition",
+                     *           "system": "http://snomed.info/sct",
+                     *           "code": "44054006",
+                     *           "display": "Diabetes mellitus type 2",
+                     *           "facts": 57,
+                     *           "patients": 37,
+                     *           "reason": "same_category"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Reach"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    list_value_set_versions: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of items on a page. */
+                limit?: number;
+                /** @description `page.next` of the previous page. */
+                cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the value set.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                value_set_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "number": 1,
+                     *           "compose": {
+                     *             "include": [
+                     *               {
+                     *                 "valueset": "t2dm"
+                     *               },
+                     *               {
+                     *                 "codes": [
+                     *                   "sct|237599002"
+                     *                 ],
+                     *                 "descendants": true
+                     *               },
+                     *               {
+                     *                 "icd10_prefix": [
+                     *                   "E13"
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "exclude": [
+                     *               {
+                     *                 "codes": [
+                     *                   "icd10cm|E11.65"
+                     *                 ]
+                     *               }
+                     *             ]
+                     *           },
+                     *           "created_at": "2026-03-02T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ValueSetVersionPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    preview_expansion: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "compose": {
+                 *         "include": [
+                 *           {
+                 *             "valueset": "t2dm"
+                 *           },
+                 *           {
+                 *             "codes": [
+                 *               "sct|237599002"
+                 *             ],
+                 *             "descendants": true
+                 *           },
+                 *           {
+                 *             "icd10_prefix": [
+                 *               "E13"
+                 *             ]
+                 *           }
+                 *         ],
+                 *         "exclude": [
+                 *           {
+                 *             "codes": [
+                 *               "icd10cm|E11.65"
+                 *             ]
+                 *           }
+                 *         ]
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["Composition"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "digest": "e26427a0e26427a0e26427a0e26427a0e26427a0e26427a0e26427a0e26427a0",
+                     *       "code_count": 66,
+                     *       "range_count": 6,
+                     *       "codes": [
+                     *         {
+                     *           "system": "http://snomed.info/sct",
+                     *           "code": "44054006",
+                     *           "display": "Diabetes mellitus type 2"
+                     *         }
+                     *       ],
+                     *       "ranges": [
+                     *         {
+                     *           "system": "http://hl7.org/fhir/sid/icd-10-cm",
+                     *           "low": "E11",
+                     *           "high": "E12"
+                     *         }
+                     *       ],
+                     *       "gaps": [],
+                     *       "terminologies": {
+                     *         "sct": null
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Expansion"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    list_starter_sets: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "key": "t2dm",
+                     *           "name": "Type 2 diabetes",
+                     *           "description": "Type 2 diabetes mellitus with all its complications.",
+                     *           "sources": [
+                     *             "ICD-10-CM 2026, CDC/NCHS: titles of the categories"
+                     *           ],
+                     *           "compose": {
+                     *             "include": [
+                     *               {
+                     *                 "valueset": "t2dm"
+                     *               },
+                     *               {
+                     *                 "codes": [
+                     *                   "sct|237599002"
+                     *                 ],
+                     *                 "descendants": true
+                     *               },
+                     *               {
+                     *                 "icd10_prefix": [
+                     *                   "E13"
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "exclude": [
+                     *               {
+                     *                 "codes": [
+                     *                   "icd10cm|E11.65"
+                     *                 ]
+                     *               }
+                     *             ]
+                     *           },
+                     *           "number": 1,
+                     *           "digest": "e26427a0e26427a0e26427a0e26427a0e26427a0e26427a0e26427a0e26427a0",
+                     *           "code_count": 66,
+                     *           "range_count": 6,
+                     *           "gaps": [],
+                     *           "terminologies": {
+                     *             "sct": null
+                     *           }
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["StarterSets"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    list_webhooks: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of items on a page. */
+                limit?: number;
+                /** @description `page.next` of the previous page. */
+                cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "etag": "\"1\"",
+                     *           "url": "https://hooks.clinic.example/trially",
+                     *           "description": "Data warehouse",
+                     *           "event_types": [
+                     *             "import.finished"
+                     *           ],
+                     *           "is_enabled": true,
+                     *           "disabled_reason": "failing",
+                     *           "failing_since": "2026-03-02T09:30:00Z",
+                     *           "former_until": "2026-03-02T09:30:00Z",
+                     *           "created_at": "2026-03-02T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["WebhookPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    create_webhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "url": "https://hooks.clinic.example/trially",
+                 *       "description": "Data warehouse",
+                 *       "event_types": [
+                 *         "import.finished"
+                 *       ],
+                 *       "is_enabled": true
+                 *     }
+                 */
+                "application/json": components["schemas"]["WebhookBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "url": "https://hooks.clinic.example/trially",
+                     *       "description": "Data warehouse",
+                     *       "event_types": [
+                     *         "import.finished"
+                     *       ],
+                     *       "is_enabled": true,
+                     *       "disabled_reason": "failing",
+                     *       "failing_since": "2026-03-02T09:30:00Z",
+                     *       "former_until": "2026-03-02T09:30:00Z",
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD5S5TaPT9oAI="
+                     *     }
+                     */
+                    "application/json": components["schemas"]["WebhookWithSecret"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_webhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the client holds. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the webhook.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "url": "https://hooks.clinic.example/trially",
+                     *       "description": "Data warehouse",
+                     *       "event_types": [
+                     *         "import.finished"
+                     *       ],
+                     *       "is_enabled": true,
+                     *       "disabled_reason": "failing",
+                     *       "failing_since": "2026-03-02T09:30:00Z",
+                     *       "former_until": "2026-03-02T09:30:00Z",
+                     *       "created_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    delete_webhook: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag of the record to change, or `*` for any version. */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the webhook.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            428: components["responses"]["PreconditionRequired"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    change_webhook: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag of the record to change, or `*` for any version. */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the webhook.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "description": "Data warehouse",
+                 *       "is_enabled": true
+                 *     }
+                 */
+                "application/merge-patch+json": components["schemas"]["WebhookPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "url": "https://hooks.clinic.example/trially",
+                     *       "description": "Data warehouse",
+                     *       "event_types": [
+                     *         "import.finished"
+                     *       ],
+                     *       "is_enabled": true,
+                     *       "disabled_reason": "failing",
+                     *       "failing_since": "2026-03-02T09:30:00Z",
+                     *       "former_until": "2026-03-02T09:30:00Z",
+                     *       "created_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            428: components["responses"]["PreconditionRequired"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    list_deliveries: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of items on a page. */
+                limit?: number;
+                /** @description `page.next` of the previous page. */
+                cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
+                state?: "pending" | "delivered" | "failed";
+                event_type?: "import.finished" | "study.matches_computed" | "study.match_decided" | "study.version_activated" | "webhook.test";
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the webhook.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "event_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "event_type": "import.finished",
+                     *           "state": "pending",
+                     *           "attempts": 1,
+                     *           "due_at": "2026-03-02T09:30:00Z",
+                     *           "attempted_at": "2026-03-02T09:30:00Z",
+                     *           "status": 204,
+                     *           "error": "timeout",
+                     *           "duration_ms": 1,
+                     *           "created_at": "2026-03-02T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DeliveryPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_delivery: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the webhook.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                webhook_id: string;
+                /**
+                 * @description The id of the delivery.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                delivery_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "event_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "event_type": "import.finished",
+                     *       "state": "pending",
+                     *       "attempts": 1,
+                     *       "due_at": "2026-03-02T09:30:00Z",
+                     *       "attempted_at": "2026-03-02T09:30:00Z",
+                     *       "status": 204,
+                     *       "error": "timeout",
+                     *       "duration_ms": 1,
+                     *       "created_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Delivery"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    replay_delivery: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the webhook.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                webhook_id: string;
+                /**
+                 * @description The id of the delivery.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                delivery_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "event_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "event_type": "import.finished",
+                     *       "state": "pending",
+                     *       "attempts": 1,
+                     *       "due_at": "2026-03-02T09:30:00Z",
+                     *       "attempted_at": "2026-03-02T09:30:00Z",
+                     *       "status": 204,
+                     *       "error": "timeout",
+                     *       "duration_ms": 1,
+                     *       "created_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Delivery"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    replay_deliveries: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the webhook.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "since": "2026-11-01T00:00:00Z",
+                 *       "until": "2026-11-02T00:00:00Z",
+                 *       "state": "failed"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Replay"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "count": 1
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Replayed"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    rotate_secret: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag of the record to change, or `*` for any version. */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the webhook.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "overlap_hours": 24
+                 *     }
+                 */
+                "application/json": components["schemas"]["Rotation"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "url": "https://hooks.clinic.example/trially",
+                     *       "description": "Data warehouse",
+                     *       "event_types": [
+                     *         "import.finished"
+                     *       ],
+                     *       "is_enabled": true,
+                     *       "disabled_reason": "failing",
+                     *       "failing_since": "2026-03-02T09:30:00Z",
+                     *       "former_until": "2026-03-02T09:30:00Z",
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD5S5TaPT9oAI="
+                     *     }
+                     */
+                    "application/json": components["schemas"]["WebhookWithSecret"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            428: components["responses"]["PreconditionRequired"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    test_webhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the webhook.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "event_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "event_type": "import.finished",
+                     *       "state": "pending",
+                     *       "attempts": 1,
+                     *       "due_at": "2026-03-02T09:30:00Z",
+                     *       "attempted_at": "2026-03-02T09:30:00Z",
+                     *       "status": 204,
+                     *       "error": "timeout",
+                     *       "duration_ms": 1,
+                     *       "created_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Delivery"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];

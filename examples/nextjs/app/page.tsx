@@ -24,7 +24,7 @@ export default async function Home({ searchParams }: { searchParams: Search }) {
     <main className="entrance">
       <Logo />
       <h1>Recruit patients for clinical trials</h1>
-      <p className="lead">Find patients, keep their records right, and import what hospitals send.</p>
+      <p className="lead">Find patients for your studies, see why they fit, and import what hospitals send.</p>
       {reason === "ended" && <p className="notice">Your session has ended. Sign in again.</p>}
       {reason === "signed-out" && <p className="notice">You are signed out.</p>}
       {error && (

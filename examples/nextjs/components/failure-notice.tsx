@@ -17,3 +17,15 @@ export function FailureNotice({ failure, children }: { failure: Failure; childre
     </div>
   );
 }
+
+/** The messages about single fields, where no field can be marked. */
+export function FieldMessages({ failure }: { failure: Failure }) {
+  const messages = [...new Set(Object.values(failure.fields))];
+  return messages.length > 0 ? (
+    <ul>
+      {messages.map((message) => (
+        <li key={message}>{message}</li>
+      ))}
+    </ul>
+  ) : null;
+}

@@ -5,6 +5,7 @@ import { usePathname } from "next/navigation";
 
 const PAGES = [
   ["patients", "Patients"],
+  ["studies", "Studies"],
   ["duplicates", "Possible duplicates"],
   ["imports", "Imports"],
 ] as const;

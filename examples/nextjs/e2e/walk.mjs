@@ -8,10 +8,14 @@ import { checkAccess, openBrowser } from "./browser.mjs";
 
 const { APP_URL, TRIALLY_URL, TRIALLY_TOKEN, CHROMIUM, SCREENSHOTS } = process.env;
 const PATIENTS_TO_IMPORT = 12_000;
+const NORTH = { line: "rgb(29, 53, 87)", link: "rgb(107, 33, 104)" };
+const SOUTH = { line: "rgb(122, 46, 14)", link: "rgb(122, 46, 14)" };
+/** The colours that the tenants have chosen, as browsers compute them. */
 
 const other = createTriallyClient({ baseUrl: TRIALLY_URL, token: () => TRIALLY_TOKEN });
 const { browser, context, page, faults, urls } = await openBrowser(CHROMIUM, [APP_URL, TRIALLY_URL].map((url) => new URL(url).origin));
 const button = (name) => page.getByRole("button", { name, exact: true });
+const choice = (name) => page.getByRole("combobox", { name, exact: true });
 const heading = (name) => page.getByRole("heading", { name });
 const seen = (locator) => locator.waitFor();
 
@@ -29,6 +33,13 @@ const steps = {
     await signInAs("Cora Coordinator", "north");
     await seen(heading("Patients"));
     await seen(page.getByText("North Clinic"));
+  },
+  "a tenant has its own name, colours and logo": async () => {
+    await seen(page.getByRole("link", { name: "North Trials, first page" }));
+    assert.deepEqual(await brandColors(), NORTH);
+    await page.locator(".logo img").evaluate((image) => image.decode());
+    await checkAccess(page);
+    await screenshot("north-branding");
   },
   "the list shows patients, page by page": async () => {
     await seen(page.getByText("31 patients"));
@@ -123,6 +134,122 @@ const steps = {
     await button("Clear").click();
     await seen(page.getByRole("button", { name: "No complaints." }));
     assert.deepEqual(urls.filter((url) => /febrile/i.test(url)), []);
+  },
+  "a study shows its numbers, as a picture and as a table": async () => {
+    await page.getByRole("link", { name: "Studies", exact: true }).click();
+    await seen(page.getByText("1 study", { exact: true }));
+    await checkAccess(page);
+    await page.getByRole("link", { name: "A study" }).click();
+    await seen(page.getByRole("img", { name: "Patients left after each criterion" }));
+    assert.deepEqual(await totals(), ["1", "29", "1"]);
+    await seen(page.getByText("3 of 4 criteria are evaluated from records (75 %). 1 asks a person about some patients."));
+    await page.getByText("The same as a table").click();
+    await seen(page.getByRole("row", { name: "HbA1c of at least 7 % 1 29 31" }));
+    await checkAccess(page);
+    await screenshot("study");
+  },
+  "a criterion that is switched off, changed or added is counted at once": async () => {
+    await ofStudy("Criteria");
+    const hba1c = page.getByRole("switch", { name: "HbA1c of at least 7 %" });
+    await hba1c.click();
+    await counted(["30", "1", "0"]);
+    await checkAccess(page);
+    await screenshot("criterion-off");
+    await hba1c.click();
+    await counted(["1", "29", "1"]);
+    await page.getByLabel("At least: HbA1c of at least 7 %").fill("8.5");
+    await page.keyboard.press("Enter");
+    await counted(["0", "29", "2"]);
+    await seen(page.getByRole("switch", { name: "HbA1c of at least 8.5 %" }));
+    await choice("Patients").selectOption("must not meet it");
+    await choice("It is about").selectOption("a diagnosis");
+    await button("Add").click();
+    await seen(page.getByText("Choose a diagnosis, or enter the beginning of a code."));
+    await choice("Diagnosis").selectOption("Asthma");
+    await button("Add").click();
+    await seen(page.getByRole("switch", { name: "Asthma" }));
+    await choice("It is about").selectOption("a measured value");
+    await page.getByLabel("At least", { exact: true }).fill("9");
+    await choice("Measurement").selectOption("Hemoglobin (g/dL)");
+    await button("Add").click();
+    await seen(page.getByRole("switch", { name: "Hemoglobin of at least 9 g/dL, most recent value" }));
+    await page.getByRole("button", { name: "Remove: Heart failure" }).click();
+    await page.getByRole("switch", { name: "Heart failure" }).waitFor({ state: "detached" });
+  },
+  "what was tried is saved as a draft": async () => {
+    await button("Save as a draft").click();
+    await page.waitForURL(/version=2$/);
+    await seen(button("Submit for review"));
+    const { data } = await other.GET("/api/v1/studies/{study_id}/versions/{version}/criteria", {
+      params: { path: { study_id: studyId(), version: 2 } },
+    });
+    assert.deepEqual(
+      data.criteria.map(({ kind, statement, review_state }) => [kind, statement, review_state]),
+      [
+        ["inclusion", "Age of 18 years or more", "reviewed"],
+        ["inclusion", "HbA1c of at least 8.5 %", "reviewed"],
+        ["inclusion", "Men accept a home visit", "reviewed"],
+        ["exclusion", "Asthma", "reviewed"],
+        ["inclusion", "Hemoglobin of at least 9 g/dL, most recent value", "reviewed"],
+      ],
+    );
+    assert.deepEqual(data.criteria[3].expression.condition.in.valueset, ["asthma"]);
+  },
+  "proposed criteria are corrected, accepted and rejected": async () => {
+    await page.getByLabel("Eligibility text").fill("Inclusion Criteria:\n* BMI >= 25 kg/m2\n* Likes to walk\n");
+    await button("Read and propose").click();
+    await seen(page.getByText("2 statements are new, 2 to decide."));
+    await checkAccess(page);
+    await screenshot("proposals");
+    await page.getByLabel("At least: BMI >= 25 kg/m2").fill("27");
+    await page.keyboard.press("Enter");
+    await button("Accept as corrected").click();
+    await seen(page.getByRole("switch", { name: "BMI >= 25 kg/m2" }));
+    await seen(page.getByLabel("At least: BMI >= 25 kg/m2"));
+    assert.equal(await page.getByLabel("At least: BMI >= 25 kg/m2").inputValue(), "27");
+    await button("Reject").click();
+    await page.getByRole("heading", { name: "Likes to walk" }).waitFor({ state: "detached" });
+  },
+  "a match shows the evidence of each criterion": async () => {
+    await ofStudy("Matches");
+    await seen(page.getByText("1 patient. All inclusions are met, and no exclusion is."));
+    await checkAccess(page);
+    await page.getByRole("link", { name: "Testerly, Ada" }).click();
+    await seen(page.getByText("Criterion by criterion"));
+    const evidence = page.getByRole("listitem").filter({ has: page.getByRole("heading", { name: "HbA1c of at least 7 %" }) });
+    assert.match(await evidence.innerText(), /Fits[^]*Hemoglobin A1c[^]*LOINC 4548-4[^]*8\.1 %[^]*Sep 1, 2026/);
+    await checkAccess(page);
+    await screenshot("match");
+  },
+  "why not? names the criterion, and what would change it": async () => {
+    await ofStudy("Matches");
+    await page.getByRole("link", { name: "Potential", exact: true }).click();
+    await seen(page.getByText("29 patients."));
+    await page.getByRole("link", { name: "Next page →" }).click();
+    await page.waitForFunction(() => document.querySelectorAll("tbody tr").length === 9);
+    await page.getByLabel("Name or MRN of a patient").fill("Mockwell");
+    await button("Find").click();
+    await page.getByRole("link", { name: "Mockwell, Bram" }).click();
+    await seen(page.locator(".verdict", { hasText: "Ineligible" }));
+    const first = page.locator(".result").first();
+    assert.match(await first.innerText(), /HbA1c of at least 7 %\s+Rules out[^]*6 %/);
+    await first.getByText("What would change it").click();
+    await seen(first.locator(".ways li").first());
+    assert.deepEqual(urls.filter((url) => /mockwell/i.test(url)), []);
+    await screenshot("why-not");
+  },
+  "a person includes a patient, and takes it back": async () => {
+    await page.getByLabel("Reason").fill("Known from another study");
+    await button("Include").click();
+    await seen(page.getByText("The decision is saved."));
+    await seen(page.getByText("Included: Known from another study"));
+    await checkAccess(page);
+    await page.getByRole("link", { name: "← Ineligible patients" }).click();
+    await seen(page.getByRole("row", { name: /Mockwell, Bram\s*included/ }));
+    await page.getByRole("link", { name: "Mockwell, Bram" }).click();
+    await button("Take back").click();
+    await seen(page.getByText("Only the criteria count again."));
+    await seen(page.getByText("Nobody has decided."));
   },
   "possible duplicates are merged, and a merge is undone": async () => {
     await page.getByRole("link", { name: "Possible duplicates" }).click();
@@ -257,10 +384,28 @@ const steps = {
     await checkAccess(page);
     await page.getByRole("link", { name: "south" }).click();
     await seen(page.getByText("South Clinic"));
-    await seen(page.getByText("0 patients"));
+    await seen(page.getByText("1 patient", { exact: true }));
+    await seen(page.getByRole("link", { name: "South Studies, first page" }));
+    await waitForColors(SOUTH);
+    assert.equal(await page.locator(".logo img").count(), 0);
+    await checkAccess(page);
+    await screenshot("south-branding");
+    // The study and the patient have the ids of those of the other organisation.
+    const [study, patient] = [await idOfStudy(), await idOf("N-1")];
+    await page.goto(`${APP_URL}/south/studies/${study}`);
+    await seen(heading("Another study with this id"));
+    await seen(page.getByText("No version of the protocol is active"));
+    await page.goto(`${APP_URL}/south/studies/${study}/matches/${patient}`);
+    await seen(page.getByText("The study has no active version of its protocol."));
+    await page.goto(`${APP_URL}/south/patients/${patient}`);
+    await seen(heading("Southerly, Sue"));
+    await page.goto(`${APP_URL}/north/studies/${study}/matches/${patient}`);
+    await seen(heading("Testerly, Ada"));
     await page.getByRole("link", { name: "Change" }).click();
+    await page.waitForURL(/choose/);
     await page.getByRole("link", { name: "north" }).click();
     await seen(page.getByText("12,033 patients"));
+    await waitForColors(NORTH);
     await page.goto(`${APP_URL}/${encodeURIComponent("€\r\nnorth")}/patients`);
     await seen(heading("This page does not exist"));
     assert.match(faults.splice(0).join(), /^console: Failed to load resource[^,]*404[^,]*$/);
@@ -285,6 +430,46 @@ async function signInAs(name, tenant, landing = /patients/) {
 async function signOut() {
   await button("Sign out").click();
   await seen(page.getByText("You are signed out."));
+}
+
+/** Open another page of the study. */
+/** Return the colours of the line above the page and of a link. */
+function brandColors() {
+  return page.evaluate(() => ({
+    line: getComputedStyle(document.querySelector(".top")).borderTopColor,
+    link: getComputedStyle(document.querySelector("nav a[aria-current]")).color,
+  }));
+}
+
+/** Wait for the style sheet of another tenant, which loads after the page. */
+async function waitForColors(expected) {
+  await page.waitForFunction(
+    ({ line }) => getComputedStyle(document.querySelector(".top")).borderTopColor === line,
+    expected,
+  );
+  assert.deepEqual(await brandColors(), expected);
+}
+
+async function ofStudy(name) {
+  await page.getByRole("navigation", { name: "Pages of the study" }).getByRole("link", { name, exact: true }).click();
+}
+
+/** Return the numbers of eligible, potential and ineligible patients that the page shows. */
+function totals() {
+  return page.locator(".totals dd").allInnerTexts();
+}
+
+async function counted(expected) {
+  await page.waitForFunction((texts) => [...document.querySelectorAll(".totals dd")].map((one) => one.innerText).join() === texts, expected.join());
+  await page.locator('.totals[aria-busy="false"]').waitFor();
+}
+
+function studyId() {
+  return page.url().match(/studies\/([0-9a-f-]+)/)[1];
+}
+
+async function idOfStudy() {
+  return (await other.GET("/api/v1/studies")).data.data[0].id;
 }
 
 function pairOf(name) {

@@ -34,7 +34,7 @@ export type Loaded<Data> = { data: Data; version: string | null; failure?: undef
 /** Make a call. A failure is returned for the page to show. If the token is no longer valid, it leads to the sign-in. */
 export async function load<Data>(
   tenant: string | undefined,
-  call: (trially: TriallyClient, options: { signal: AbortSignal }) => Promise<Answer<Data>>,
+  call: (trially: TriallyClient, options: { signal: AbortSignal }) => Promise<Pick<Answer<Data>, "data" | "version">>,
 ): Promise<Loaded<Data>> {
   const trially = await clientOf(tenant);
   try {

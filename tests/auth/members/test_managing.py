@@ -15,7 +15,8 @@ from trially.auth.members.managing import (
     remove_member,
 )
 from trially.auth.members.model import MemberExistsError, NoMemberError
-from trially.auth.permissions import Permission, Role
+from trially.auth.permissions import Permission
+from trially.auth.roles import Role
 from trially.database.placement import NoTenantError
 from trially.state import state_of
 from trially.tenancy.context import tenant_context

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from flask import Flask
 
-from trially.auth.permissions import PhiLevel, Role
+from trially.auth.roles import PhiLevel, Role
 from trially.state import state_of
 
 
@@ -30,6 +30,7 @@ def test_members_are_listed_with_what_each_may_see(
         "phi_level": "full",
         "site_ids": None,
         "created_at": first["created_at"],
+        "etag": '"1"',
     }
     assert (second["role"], second["phi_level"]) == ("viewer", "none")
     assert sorted(second["site_ids"]) == sorted(sites)

@@ -12,9 +12,9 @@ from tests.recruiting.documents.document_examples import attach, make_reference
 from tests.recruiting.documents.made_pdfs import make_pdf
 from tests.recruiting.imports.fhir_examples import LOINC, PATIENT, concept
 from tests.recruiting.imports.importing import Importer
-from trially.auth.permissions import PhiLevel, Role
+from trially.auth.roles import PhiLevel, Role
 from trially.recruiting.documents.pages import MOST_CHARACTERS_SHOWN
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 
 NOTES = (
     make_reference(

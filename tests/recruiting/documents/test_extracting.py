@@ -141,3 +141,4 @@ def test_long_texts_are_cut_at_the_ends_of_lines_or_words(monkeypatch: pytest.Mo
         "xxxxxxxxxx",
         "xxxxx",
     ]
+    assert in_pages("* any of:\n  * a\n  * b").pages == ["* any of:", "  * a", "  * b"]

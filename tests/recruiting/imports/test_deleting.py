@@ -10,9 +10,10 @@ from borrowed_tenants import BorrowTenant
 from tests.conftest import AsMember, MakeTenant, Member
 from tests.recruiting.imports.fhir_examples import make_observation, make_patient
 from tests.recruiting.imports.importing import Importer, upload, write_ndjson
-from trially.auth.permissions import Role
+from trially.auth.roles import Role
 from trially.recruiting.imports import deleting
-from trially.tenancy.catalog import Tenant, Tier
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import Tier
 
 BAD_LINES = write_ndjson(make_patient(1), *[b"{}"] * 25)
 LEFT = (

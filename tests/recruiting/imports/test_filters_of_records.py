@@ -9,7 +9,7 @@ from tests.conftest import AsMember, MakeTenant, Member
 from tests.recruiting.imports.fhir_examples import LOINC, SNOMED, concept
 from tests.recruiting.imports.importing import Importer
 from tests.recruiting.imports.record_histories import person
-from trially.auth.permissions import Role
+from trially.auth.roles import Role
 
 LOCAL = "http://lab.example/codes"
 SUBJECT = {"reference": "Patient/p1"}

@@ -10,7 +10,7 @@ from members import MakeTenant
 from tests.recruiting.imports.importing import Importer
 from trially.recruiting.duplicates import candidates, finding
 from trially.recruiting.duplicates.scoring import compare
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 
 UNKNOWN = "1900-01-01"
 OTHERS = candidates.MOST_OF_A_KEY + 20

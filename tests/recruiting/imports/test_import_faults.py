@@ -9,7 +9,7 @@ from tests.conftest import ROOT, AsMember, Member
 from tests.recruiting.imports.fhir_examples import make_observation, make_patient
 from tests.recruiting.imports.importing import Importer, upload, write_ndjson
 from tests.recruiting.imports.reading.files import bundle
-from trially.auth.permissions import PhiLevel, Role
+from trially.auth.roles import PhiLevel, Role
 from trially.recruiting.imports.faults import FaultCode, counts
 from trially.recruiting.imports.limits import ImportLimits
 

@@ -22,7 +22,8 @@ from trially.recruiting.imports.waiting import queries, waiting_facts
 from trially.recruiting.imports.writing import batches
 from trially.recruiting.imports.writing.patient_keys import WAITS_FOR_PATIENT
 from trially.state import state_of
-from trially.tenancy.catalog import Tenant, Tier
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import Tier
 
 BAD = b"{}"
 NOT_A_RESOURCE = "resourceType is missing."

@@ -16,7 +16,7 @@ from tests.recruiting.imports.importing import upload, write_ndjson
 from trially.recruiting.imports.running import ImportRun
 from trially.recruiting.imports.writing import batches
 from trially.state import state_of
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 
 PATIENTS = 25
 BODY = write_ndjson(*(make_patient(number) for number in range(PATIENTS)))

@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import AsMember, Member
 from tests.recruiting.imports.fhir_examples import make_patient
 from tests.recruiting.imports.importing import BUNDLE, NDJSON, Importer, upload, write_ndjson
-from trially.auth.permissions import Role
+from trially.auth.roles import Role
 from trially.recruiting.imports.import_run import ImportTakenOverError
 from trially.recruiting.imports.run_counts import COUNTED
 from trially.recruiting.imports.uploads import routes

@@ -16,12 +16,9 @@ from tests.recruiting.imports.record_histories import (
     version,
 )
 from trially.database.session import transaction
-from trially.recruiting.imports.source_state import (
-    SourceChangedError,
-    load_source,
-    store_base_url,
-)
-from trially.tenancy.catalog import Tenant, Tier
+from trially.recruiting.imports.source_state import SourceChangedError, load_source, store_base_url
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.context import tenant_context
 
 EAST, WEST = "http://east.example/fhir", "http://west.example/fhir"

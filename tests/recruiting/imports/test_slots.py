@@ -23,7 +23,8 @@ from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.slots import TooManyImportsError
 from trially.recruiting.imports.writing import batches
 from trially.state import state_of
-from trially.tenancy.catalog import Tenant, Tier
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import Tier
 
 ONE = ImportLimits(most_of_tenant=1)
 

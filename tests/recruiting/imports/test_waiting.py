@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import AsMember, MakeTenant, Member
 from tests.recruiting.imports.fhir_examples import make_observation, make_patient
 from tests.recruiting.imports.importing import Importer, upload, write_ndjson
-from trially.auth.permissions import PhiLevel, Role
+from trially.auth.roles import PhiLevel, Role
 from trially.recruiting.imports.limits import ImportLimits
 
 KEPT = "SELECT source, source_id, patient_key FROM waiting_fact ORDER BY source, source_id"

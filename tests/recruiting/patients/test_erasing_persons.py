@@ -13,9 +13,14 @@ from sqlalchemy.exc import IntegrityError
 from tenant_databases import ask_in, placement_of
 
 from trially.database.changes import is_about_patients, shows_patients
+from trially.database.discarding import discarded_tables
 from trially.database.model import TenantModel
-from trially.recruiting.patients.erasures.forgetting import FORGOTTEN_BY_ID, FORGOTTEN_BY_KEY
-from trially.tenancy.catalog import Tier
+from trially.recruiting.patients.erasures.forgetting import (
+    FORGOTTEN_BY_ID,
+    FORGOTTEN_BY_KEY,
+    FORGOTTEN_BY_TRIGGER,
+)
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.erasing.certificates import check
 from trially.tenancy.erasing.erased_tenant import read_placements
@@ -118,7 +123,8 @@ def test_every_table_that_names_patients_is_counted_or_forgotten() -> None:
         if shows_patients(table) and not is_about_patients(table)
     }
 
-    assert naming == FORGOTTEN_BY_KEY | FORGOTTEN_BY_ID
+    copies = {table.name for table in discarded_tables()}
+    assert naming == FORGOTTEN_BY_KEY | FORGOTTEN_BY_ID | FORGOTTEN_BY_TRIGGER | copies
 
 
 def test_a_legal_hold_forbids_to_delete_and_to_erase(

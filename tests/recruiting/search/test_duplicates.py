@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from members import AsMember, MakePatient, MakeTenant, Member
 
-from trially.auth.permissions import Role
+from trially.auth.roles import Role
 from trially.recruiting.duplicates.scoring import LEAST_SCORE, Reason, compare, describe
 
 SSN = {"system": "http://hl7.org/fhir/sid/us-ssn", "value": "078-05-1120", "type": "SS"}

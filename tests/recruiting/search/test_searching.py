@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 from members import AsMember, MakePatient, MakeTenant, Member
 
-from trially.auth.permissions import Role
-from trially.tenancy.catalog import Tier
+from trially.auth.roles import Role
+from trially.tenancy.catalog_choices import Tier
 
 BY_HAND: tuple[dict[str, str], ...] = (
     {"given_name": "José Luis", "family_name": "García-Márquez", "mrn": "00012345"},

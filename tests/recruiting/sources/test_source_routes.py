@@ -3,7 +3,7 @@
 import pytest
 from members import AsMember, MakeTenant, Member
 
-from trially.auth.permissions import PhiLevel, Role
+from trially.auth.roles import PhiLevel, Role
 
 
 def test_a_source_is_created_shown_listed_and_changed(member: Member) -> None:

@@ -25,6 +25,15 @@ def test_a_study_is_added_shown_and_changed(member: Member) -> None:
         "status": "not_yet_recruiting",
         "conditions": [],
         "target_enrollment": None,
+        "keywords": [],
+        "interventions": [],
+        "sex": None,
+        "minimum_age": None,
+        "maximum_age": None,
+        "healthy_volunteers": None,
+        "recruiting_status": "planned",
+        "source": "manual",
+        "custom": {},
         "created_at": study["created_at"],
         "updated_at": study["created_at"],
     }
@@ -85,6 +94,13 @@ def test_studies_are_listed_by_status_and_phase(member: Member) -> None:
         ({"target_enrollment": "5"}, "/target_enrollment"),
         ({"target_enrollment": True}, "/target_enrollment"),
         ({"tenant_id": str(uuid4())}, "/tenant_id"),
+        ({"recruiting_status": "open"}, "/recruiting_status"),
+        ({"source": "ctgov"}, "/source"),
+        ({"interventions": [{"type": "drug"}]}, "/interventions/0/name"),
+        ({"minimum_age": "18 Years"}, "/minimum_age"),
+        ({"minimum_age": "P18Y6M"}, "/minimum_age"),
+        ({"maximum_age": "P1000Y"}, "/maximum_age"),
+        ({"sex": "other"}, "/sex"),
     ],
 )
 def test_what_breaks_a_rule_is_refused(
@@ -105,3 +121,24 @@ def test_a_study_that_is_not_there_is_not_found(shared_member: Member) -> None:
     ):
         assert answer.status_code == 404
         assert answer.json["detail"] == "There is no such study."
+
+
+def test_recruiting_is_opened_paused_and_closed_apart_from_the_overall_status(
+    member: Member,
+) -> None:
+    study = member.post("/studies", json={**STUDY, "status": "not_yet_recruiting"}).json
+    path = f"/studies/{study['id']}/status"
+
+    def set_status(status: str) -> Any:
+        return member.post(path, json={"recruiting_status": status})
+
+    statuses = [set_status(each).json["recruiting_status"] for each in ("open", "paused", "open")]
+    unchanged = set_status("open")
+    again = set_status("planned")
+
+    assert statuses == ["open", "paused", "open"]
+    assert unchanged.json["etag"] == '"4"'
+    assert unchanged.json["status"] == "not_yet_recruiting"
+    assert again.status_code == 409
+    assert member.get("/studies?recruiting_status=open").json["data"] == [unchanged.json]
+    assert member.get("/studies?status=recruiting").json["data"] == []

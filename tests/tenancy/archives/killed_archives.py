@@ -6,35 +6,19 @@ input; it prints nothing. A moment is `<step>:done` (its effect is there, its re
 moment of a backup.
 """
 
-import os
-import signal
-import sys
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
-from trially import create_app
-from trially.config import read_settings
+from killed_children import after, die, kill_children
+
 from trially.tenancy.archives import backups, restoring
 from trially.tenancy.archives.backups import BackupOptions, back_up
 from trially.tenancy.archives.replacing import REPLACE, replace_with
 from trially.tenancy.archives.restoring import RESTORE, RestoreOptions, restore_as, verify_before
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.lifecycle import operations
 from trially.tenancy.lifecycle.moving.progress import MoveProgress, progressed
 from trially.tenancy.lifecycle.operations import OperationKind, Step
-
-
-def die(*_arguments: Any, **_options: Any) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def after(work: Callable[..., Any]) -> Callable[..., None]:
-    def work_and_die(*arguments: Any) -> None:
-        work(*arguments)
-        die()
-
-    return work_and_die
 
 
 def end_at(kind: OperationKind, moment: str) -> None:
@@ -77,17 +61,5 @@ def run(command: str, place: str, slug: str, tier: str, moment: str) -> None:
         replace_with(place, slug, manifest, options, BackupOptions(folder))
 
 
-def main() -> None:
-    for line in sys.stdin.read().splitlines():
-        child = os.fork()
-        if child == 0:
-            with create_app(read_settings()).app_context():
-                run(*line.split())
-            os._exit(0)
-        _, status = os.waitpid(child, 0)
-        if not os.WIFSIGNALED(status) or os.WTERMSIG(status) != signal.SIGKILL:
-            sys.exit(f"{line} did not kill its process.")
-
-
 if __name__ == "__main__":
-    main()
+    kill_children(lambda _, line: run(*line.split()))

@@ -17,7 +17,7 @@ from trially.tenancy.archives.backups import BackupOptions, back_up
 from trially.tenancy.archives.loading import NOT_LOADED
 from trially.tenancy.archives.replacing import replace_with
 from trially.tenancy.archives.restoring import RestoreOptions, restore_as, verify_before
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.context import administered_tenant
 from trially.tenancy.lifecycle.listing import get_tenant
 from trially.tenancy.lifecycle.moving.sides import side_of

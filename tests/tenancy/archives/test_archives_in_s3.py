@@ -20,7 +20,7 @@ from trially.tenancy.archives.finding import archives_of
 from trially.tenancy.archives.model import Archive
 from trially.tenancy.archives.places import UnusablePlaceError, exists, new_file, open_file
 from trially.tenancy.archives.restoring import RestoreOptions, restore_as, verify_before
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
 
 MakeMember = Callable[[Tier], Member]

@@ -25,14 +25,12 @@ from trially.tenancy.archives import backups, writing
 from trially.tenancy.archives.ages import read_ages
 from trially.tenancy.archives.backup_runs import one_at_a_time
 from trially.tenancy.archives.backups import BackupOptions, back_up, back_up_many, slugs_to_back_up
-from trially.tenancy.archives.errors import (
-    HiddenRowsError,
-    MovedMeanwhileError,
-)
+from trially.tenancy.archives.errors import HiddenRowsError, MovedMeanwhileError
 from trially.tenancy.archives.finding import archives_of
 from trially.tenancy.archives.places import UnusablePlaceError, new_file
 from trially.tenancy.archives.restoring import rows_loaded
-from trially.tenancy.catalog import Tenant, TenantStatus, Tier
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import TenantStatus, Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.lifecycle.held_snapshots import LongSnapshotError
 from trially.tenancy.lifecycle.listing import get_tenant

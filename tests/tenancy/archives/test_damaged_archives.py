@@ -24,7 +24,7 @@ from trially.tenancy.archives.errors import (
 from trially.tenancy.archives.manifest import AUTHENTICATION, MANIFEST, Header
 from trially.tenancy.archives.replacing import replace_with
 from trially.tenancy.archives.restoring import RestoreOptions, restore_as, verify_before
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.data_keys import (
     DestroyedKeyError,
     UnknownKeyError,

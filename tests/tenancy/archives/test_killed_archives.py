@@ -23,7 +23,7 @@ from trially.tenancy.archives.finding import archives_of
 from trially.tenancy.archives.loading import NOT_LOADED
 from trially.tenancy.archives.replacing import REPLACE
 from trially.tenancy.archives.restoring import RESTORE, RestoreOptions, restore_as, verify_before
-from trially.tenancy.catalog import OperationState, Tier
+from trially.tenancy.catalog_choices import OperationState, Tier
 from trially.tenancy.lifecycle.listing import get_tenant
 from trially.tenancy.lifecycle.moving.settling import settle
 from trially.tenancy.lifecycle.operations import (
@@ -228,10 +228,21 @@ def test_a_replacement_killed_in_the_switch_has_one_state_after_it_is_settled(
     assert left_behind(app, tenant.id) == []
 
 
-def kill_backup(settings: Settings, member: Member, folder: Path, moment: str) -> None:
-    folder.chmod(0o777)
-    line = f"backup {folder.as_uri()} {member.tenant.slug} {POOLED} {moment}"
-    run_killed(PROGRAM, [line], settings, seconds=60)
+@pytest.fixture(scope="module")
+def killed_backups(
+    settings: Settings,
+    make_patients: Callable[[Tier], Member],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Mapping[str, tuple[Member, Path]]:
+    """Kill backups, and return the member and the folder of each."""
+    moments = {"partial": "writing", "complete": "written", "damaged": "written"}
+    killed = {each: (make_patients(POOLED), folder_of(tmp_path_factory)) for each in moments}
+    lines = [
+        f"backup {folder.as_uri()} {member.tenant.slug} {POOLED} {moments[each]}"
+        for each, (member, folder) in killed.items()
+    ]
+    run_killed(PROGRAM, lines, settings, seconds=60)
+    return killed
 
 
 def files_in(folder: Path) -> list[Path]:
@@ -239,38 +250,36 @@ def files_in(folder: Path) -> list[Path]:
 
 
 def test_a_backup_that_is_killed_while_it_writes_leaves_no_archive(
-    app: Flask, settings: Settings, make_patients: Callable[[Tier], Member], tmp_path: Path
+    app: Flask, killed_backups: Mapping[str, tuple[Member, Path]]
 ) -> None:
-    member = make_patients(POOLED)
-    kill_backup(settings, member, tmp_path, "writing")
+    member, folder = killed_backups["partial"]
 
     with app.app_context():
-        for path in files_in(tmp_path):
+        for path in files_in(folder):
             os.utime(path, (time.time() - ABANDONED_SECONDS - 1,) * 2)
-        assert list(adopt_archives(tmp_path.as_uri())) == []
-        remove_unfinished(tmp_path.as_uri())
-        assert files_in(tmp_path) == []
-        done = back_up(member.tenant.slug, BackupOptions(tmp_path.as_uri()))
+        assert list(adopt_archives(folder.as_uri())) == []
+        remove_unfinished(folder.as_uri())
+        assert files_in(folder) == []
+        done = back_up(member.tenant.slug, BackupOptions(folder.as_uri()))
         assert Path(urlsplit(done.url).path).is_file()
         assert [each.id for each in archives_of(member.tenant.id)] == [done.id]
 
 
 def test_an_archive_that_was_complete_when_its_backup_was_killed_is_recorded_by_the_next_one(
     app: Flask,
-    settings: Settings,
     run_command: Callable[..., Any],
     make_patients: Callable[[Tier], Member],
-    tmp_path: Path,
+    killed_backups: Mapping[str, tuple[Member, Path]],
 ) -> None:
-    member, neighbour = make_patients(POOLED), make_patients(POOLED)
-    kill_backup(settings, member, tmp_path, "written")
-    [file] = files_in(tmp_path)
+    member, folder = killed_backups["complete"]
+    neighbour = make_patients(POOLED)
+    [file] = files_in(folder)
     with app.app_context():
         assert archives_of(member.tenant.id) == []
 
-    other = run_command("tenants", "backup", neighbour.tenant.slug, "--to", tmp_path)
+    other = run_command("tenants", "backup", neighbour.tenant.slug, "--to", folder)
     assert "Recorded" not in other.output
-    backup = run_command("tenants", "backup", member.tenant.slug, "--to", tmp_path)
+    backup = run_command("tenants", "backup", member.tenant.slug, "--to", folder)
 
     assert backup.exit_code == 0, backup.output
     assert f"Recorded {file.as_uri()}" in backup.output
@@ -281,22 +290,19 @@ def test_an_archive_that_was_complete_when_its_backup_was_killed_is_recorded_by_
         assert (adopted.size, adopted.rows) == (file.stat().st_size, done.rows)
         slug = f"adopted-{adopted.id.hex[-8:]}"
         restore_as(adopted.url, slug, verify_before(adopted.url), RestoreOptions())
-        assert list(adopt_archives(tmp_path.as_uri())) == []
+        assert list(adopt_archives(folder.as_uri())) == []
 
 
 def test_a_file_that_cannot_be_read_is_told_and_not_recorded(
     app: Flask,
-    settings: Settings,
     run_command: Callable[..., Any],
-    make_patients: Callable[[Tier], Member],
-    tmp_path: Path,
+    killed_backups: Mapping[str, tuple[Member, Path]],
 ) -> None:
-    member = make_patients(POOLED)
-    kill_backup(settings, member, tmp_path, "written")
-    [file] = files_in(tmp_path)
+    member, folder = killed_backups["damaged"]
+    [file] = files_in(folder)
     file.write_bytes(file.read_bytes()[:-1])
 
-    backup = run_command("tenants", "backup", member.tenant.slug, "--to", tmp_path)
+    backup = run_command("tenants", "backup", member.tenant.slug, "--to", folder)
 
     assert backup.exit_code == 0, backup.output
     assert f"{file.as_uri()} was not recorded" in backup.output

@@ -13,7 +13,7 @@ from trially.tenancy.archives.backups import BackupOptions, back_up
 from trially.tenancy.archives.model import Archive
 from trially.tenancy.archives.replacing import replace_with
 from trially.tenancy.archives.restoring import RestoreOptions, restore_as, verify_before
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.lifecycle.listing import get_tenant
 from trially.tenancy.schema.revision_files import TENANT_LINEAGE, revisions_of
 

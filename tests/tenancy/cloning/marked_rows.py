@@ -23,6 +23,10 @@ CHOSEN = {
     "member.phi_level": "full",
     "backfill_progress.state": "done",
     "possible_duplicate.state": "open",
+    # A proposal quotes a document or a field of the study, not both.
+    "criterion_proposal.study_field": None,
+    # An invitation names a subject or an e-mail address, not both.
+    "invitation.subject": None,
 }
 DAY = dt.date(1957, 3, 19)
 
@@ -65,9 +69,8 @@ class MarkedRows:
         length = getattr(declared, "length", None)
         if name in columns_beside(table):
             return None
-        chosen = CHOSEN.get(f"{table.name}.{name}")
-        if chosen is not None:
-            return chosen
+        if (full_name := f"{table.name}.{name}") in CHOSEN:
+            return CHOSEN[full_name]
         if held is not None and held.values:
             return min(held.values)
         match kind:
@@ -75,6 +78,8 @@ class MarkedRows:
                 return str(self._id(table, name, ids))
             case JSONB():
                 return orjson.dumps(self._object(name)).decode()
+            case ARRAY(item_type=Uuid()):
+                return f"{{{uuid4()}}}"
             case ARRAY():
                 return [self._marker()]
             case TSVECTOR():

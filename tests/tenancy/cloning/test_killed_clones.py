@@ -10,9 +10,10 @@ from killed_programs import run_killed
 from members import AsMember, MakePatient, MakeTenant
 from tenant_databases import ask
 
-from trially.auth.permissions import Role
+from trially.auth.roles import Role
 from trially.config import Settings
-from trially.tenancy.catalog import Operation, OperationState, Tenant
+from trially.tenancy.catalog import Operation, Tenant
+from trially.tenancy.catalog_choices import OperationState
 from trially.tenancy.lifecycle.operations import all_operations, undo_operation
 from trially.tenancy.lifecycle.status import get_tenant
 

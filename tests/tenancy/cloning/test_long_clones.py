@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from members import MakeTenant
 
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.cloning.clones import CloneOptions, clone_tenant
 from trially.tenancy.lifecycle.held_snapshots import LongSnapshotError
 from trially.tenancy.lifecycle.moving.sides import side_of

@@ -5,31 +5,15 @@ Run as a program with a slug and a moment per line of input; it prints nothing. 
 """
 
 import datetime as dt
-import os
-import signal
-import sys
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from trially import create_app
-from trially.config import read_settings
+from killed_children import after, die, kill_children
+
 from trially.tenancy.erasing.ordering import order_erasure
 from trially.tenancy.erasing.steps import ERASE, erase
 from trially.tenancy.lifecycle import operations
 from trially.tenancy.lifecycle.operations import Step
-
-
-def die(*_arguments: Any) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def after(do: Callable[..., None]) -> Callable[..., None]:
-    def do_and_die(*arguments: Any) -> None:
-        do(*arguments)
-        die()
-
-    return do_and_die
 
 
 def prepare(moment: str) -> None:
@@ -53,19 +37,10 @@ def prepare(moment: str) -> None:
     operations.KINDS[ERASE.name] = replace(ERASE, steps=tuple(steps))
 
 
-def main() -> None:
-    for line in sys.stdin.read().splitlines():
-        slug, moment = line.split()
-        child = os.fork()
-        if child == 0:
-            prepare(moment)
-            with create_app(read_settings()).app_context():
-                erase(order_erasure(slug, dt.timedelta(0), "killed").erasure.id)
-            os._exit(0)
-        _, status = os.waitpid(child, 0)
-        if not os.WIFSIGNALED(status) or os.WTERMSIG(status) != signal.SIGKILL:
-            sys.exit(f"{moment} did not kill its process.")
+def run(slug: str, moment: str) -> None:
+    prepare(moment)
+    erase(order_erasure(slug, dt.timedelta(0), "killed").erasure.id)
 
 
 if __name__ == "__main__":
-    main()
+    kill_children(lambda _, line: run(*line.split()))

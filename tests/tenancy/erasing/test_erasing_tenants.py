@@ -14,13 +14,13 @@ from flask import Flask
 from members import AsMember, MakeFact, MakePatient, MakeTenant, Member
 from tenant_databases import ask
 
-from trially.auth.permissions import Role
+from trially.auth.roles import Role
 from trially.database.model import CatalogModel
 from trially.errors import OperatorError
 from trially.state import state_of
 from trially.tenancy.archives.backups import BackupOptions, back_up
 from trially.tenancy.archives.restoring import verify_before
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.erasing.catalog_stores import (
     KEPT,
     WITHOUT_TENANT_ID,
@@ -231,6 +231,7 @@ def test_a_changed_certificate_is_refused(
     assert "The signature is invalid" in refused.stderr
 
 
+@pytest.mark.usefixtures("app")  # It has imported all tables.
 def test_every_table_of_the_catalog_is_erased_or_named() -> None:
     """A new table has a `tenant_id`, or is named with the reason why it needs no erasing."""
     for table in CatalogModel.metadata.sorted_tables:

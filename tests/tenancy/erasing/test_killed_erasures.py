@@ -11,7 +11,7 @@ from killed_programs import run_killed
 from members import AsMember, MakePatient, MakeTenant, Member
 
 from trially.config import Settings
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.erasing.certificates import check
 from trially.tenancy.erasing.due import erase_due
 from trially.tenancy.erasing.model import ErasureState

@@ -6,7 +6,8 @@ import pytest
 from flask import Flask
 from members import Member
 
-from trially.tenancy.catalog import Server, Tenant, Tier
+from trially.tenancy.catalog import Server, Tenant
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.lifecycle.listing import get_tenant
 from trially.tenancy.lifecycle.moving import announcing, lost_connections
 from trially.tenancy.lifecycle.moving.blockers import Blocker

@@ -8,9 +8,10 @@ from flask import Flask
 from members import AsMember, MakeTenant, Member
 from moved_tenants import at, placements_of
 
+from trially.database.engines import engine_registry
 from trially.database.placement import StalePlacementError, enter_placement
-from trially.database.session import check_tenant_open, engine_registry
-from trially.tenancy.catalog import Tier
+from trially.database.session import check_tenant_open
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.directory import Directory, TenantEntry
 from trially.tenancy.lifecycle.moving import announcing
 from trially.tenancy.lifecycle.moving.announcing import is_busy

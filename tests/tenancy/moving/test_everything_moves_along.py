@@ -13,11 +13,11 @@ from members import AsMember, MakeTenant, Member
 from moved_tenants import at, left_behind, placements_of, writable_sides
 from poolers import Pooler
 
-from trially.auth.permissions import Role
+from trially.auth.roles import Role
 from trially.http.read_after import HEADER as READ_AFTER
 from trially.jobs.worker import Worker
 from trially.recruiting.imports.writing import batches
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.lifecycle.moving.moves import MoveOptions, move_tenant
 
 OPTIONS = MoveOptions(max_pause=5, give_up_seconds=60)

@@ -9,7 +9,8 @@ from members import Member
 from moved_tenants import DEDICATED, OPTIONS, POOLED, SCHEMA, placements_of, target_of
 from sqlalchemy import update
 
-from trially.tenancy.catalog import PlacementRecord, Tier
+from trially.tenancy.catalog import PlacementRecord
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.lifecycle.moving.moves import NothingKeptError, move_back, move_tenant
 from trially.tenancy.lifecycle.moving.settling import settle

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Engine
 
 from trially.database import following
 from trially.database.session import transaction
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.context import tenant_context
 from trially.tenancy.lifecycle.moving import moments
 from trially.tenancy.lifecycle.moving.errors import BusyTenantError

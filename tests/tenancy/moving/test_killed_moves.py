@@ -11,7 +11,8 @@ from members import AsMember, MakePatient, MakeTenant, Member
 from moved_tenants import contents, left_behind, placements_of, writable_sides
 
 from trially.config import Settings
-from trially.tenancy.catalog import OperationState, Tenant, Tier
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import OperationState, Tier
 from trially.tenancy.lifecycle.moving.settling import settle
 from trially.tenancy.lifecycle.operations import (
     OperationDoneError,

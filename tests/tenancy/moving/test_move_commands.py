@@ -9,7 +9,8 @@ from sqlalchemy import func, update
 from standbys import Installation, ask, install_on, server_folder, start, text_of, url_of
 
 from trially.config import Settings
-from trially.tenancy.catalog import PlacementRecord, Tenant, Tier
+from trially.tenancy.catalog import PlacementRecord, Tenant
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
 
 SECOND = "second"

@@ -17,7 +17,7 @@ from moved_tenants import (
 )
 from tenant_databases import ask
 
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.lifecycle.moving.errors import DifferentTablesError
 from trially.tenancy.lifecycle.moving.moves import (
     BlockedMoveError,

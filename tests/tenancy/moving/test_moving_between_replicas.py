@@ -31,7 +31,8 @@ from trially.database.replicas import ReplicaTracker
 from trially.embedded_postgres.server import EmbeddedServer
 from trially.http.read_after import HEADER
 from trially.state import state_of
-from trially.tenancy.catalog import Tenant, Tier
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.directory import directory
 from trially.tenancy.lifecycle.moving.moves import MoveOptions, move_tenant
 

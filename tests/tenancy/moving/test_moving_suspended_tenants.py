@@ -5,7 +5,7 @@ from flask import Flask
 from members import Member
 from moved_tenants import DEDICATED, OPTIONS, SCHEMA, at, placements_of
 
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.lifecycle.moving.moves import move_tenant
 from trially.tenancy.lifecycle.status import resume_tenant, suspend_tenant
 

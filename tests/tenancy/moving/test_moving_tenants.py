@@ -11,7 +11,7 @@ from flask import Flask
 from members import AsMember, MakePatient, MakeTenant
 from moved_tenants import contents, left_behind, placements_of, writable_sides
 
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.lifecycle.moving.moves import MoveOptions, move_back, move_tenant
 
 TIERS = (Tier.DEDICATED_DATABASE, Tier.OWN_SCHEMA, Tier.POOLED_ROWS)

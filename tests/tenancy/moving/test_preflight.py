@@ -7,15 +7,8 @@ from plain_fleets import plain_fleet
 from sqlalchemy import delete, update
 from tenant_databases import TIERS, ask
 
-from trially.tenancy.catalog import (
-    Operation,
-    OperationState,
-    PlacementRecord,
-    Server,
-    Tenant,
-    TenantStatus,
-    Tier,
-)
+from trially.tenancy.catalog import Operation, PlacementRecord, Server, Tenant
+from trially.tenancy.catalog_choices import OperationState, TenantStatus, Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.lifecycle.listing import get_tenant
 from trially.tenancy.lifecycle.moving.estimating import Estimate, MeasuredRate, TableSize, estimate

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import pytest
 from tenant_databases import TIERS, ask_in
 
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 
 DEDICATED, SCHEMA, POOLED = Tier.DEDICATED_DATABASE, Tier.OWN_SCHEMA, Tier.POOLED_ROWS
 

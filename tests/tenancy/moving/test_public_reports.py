@@ -16,7 +16,7 @@ from moved_tenants import at, contents, left_behind, placements_of, writable_sid
 from tenant_databases import as_tenant, ask, placement_of
 
 from trially.tenancy.administered import administered_placement
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.lifecycle.moving.moves import MoveOptions, move_back, move_tenant
 from trially.tenancy.lifecycle.moving.sides import side_of
 from trially.tenancy.servers.connections import execute

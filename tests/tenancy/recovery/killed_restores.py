@@ -4,21 +4,15 @@ Run as a program with Barman's command, a slug, a time, a new slug and a moment 
 """
 
 import datetime as dt
-import os
-import signal
-import sys
 from dataclasses import replace
-from typing import Any
 
-from trially import create_app
-from trially.config import read_settings
+from flask import Flask
+from killed_children import die, kill_children
+
+from trially.state import state_of
 from trially.tenancy.lifecycle.moving.progress import MoveProgress, progressed
 from trially.tenancy.recovery.clusters import RecoveredCluster
 from trially.tenancy.recovery.restoring import RestoreAtOptions, restore_at
-
-
-def die(*_: Any) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def die_at(moment: str) -> None:
@@ -37,20 +31,13 @@ def die_at(moment: str) -> None:
         RecoveredCluster.remove = die_if_laid  # type: ignore[method-assign]
 
 
-def main() -> None:
-    for line in sys.stdin.read().splitlines():
-        barman, slug, at, new_slug, moment = line.split("|")
-        child = os.fork()
-        if child == 0:
-            app = create_app(replace(read_settings(), barman=barman))
-            with app.app_context():
-                die_at(moment)
-                restore_at(slug, dt.datetime.fromisoformat(at), new_slug, RestoreAtOptions())
-            os._exit(0)
-        _, status = os.waitpid(child, 0)
-        if not os.WIFSIGNALED(status) or os.WTERMSIG(status) != signal.SIGKILL:
-            sys.exit(f"{moment} did not kill its process.")
+def run(app: Flask, line: str) -> None:
+    barman, slug, at, new_slug, moment = line.split("|")
+    state = state_of(app)
+    state.settings = replace(state.settings, barman=barman)
+    die_at(moment)
+    restore_at(slug, dt.datetime.fromisoformat(at), new_slug, RestoreAtOptions())
 
 
 if __name__ == "__main__":
-    main()
+    kill_children(run)

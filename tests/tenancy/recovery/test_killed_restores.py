@@ -15,7 +15,7 @@ from standbys import wait_until
 
 from trially.config import Settings
 from trially.embedded_postgres.watcher import is_running
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.lifecycle.listing import get_tenant
 from trially.tenancy.lifecycle.operations import unfinished_operations
 from trially.tenancy.recovery.clusters import recovery_directory

@@ -6,7 +6,7 @@ import time
 import pytest
 from flask import Flask
 
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.lifecycle.moving.moves import MoveOptions, move_back, move_tenant
 from trially.tenancy.recovery.errors import OutsideIntervalError, RecoveryError
 from trially.tenancy.recovery.past_placements import placement_at

@@ -22,7 +22,7 @@ from tenant_databases import ask, placement_of
 from benchmarks.barman import SERVER
 from trially.database.connecting import connect
 from trially.state import state_of
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.recovery.clusters import RecoveredCluster, cluster_of
 from trially.tenancy.recovery.errors import EndOfWalError, OutsideIntervalError
 from trially.tenancy.recovery.intervals import choose_backup, interval_of

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from members import MakePatient
 
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.lifecycle.listing import get_tenant
 from trially.tenancy.lifecycle.moving.moves import MoveOptions, move_tenant
 from trially.tenancy.recovery.restoring import RestoreAtOptions, restore_at

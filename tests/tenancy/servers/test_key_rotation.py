@@ -27,7 +27,7 @@ from standbys import (
 
 from trially import create_app
 from trially.auth.members.managing import add_member
-from trially.auth.permissions import Role
+from trially.auth.roles import Role
 from trially.config import ROOT
 from trially.database.session import db
 from trially.state import state_of
@@ -105,6 +105,7 @@ def world(settings):
 
 def dispose(installation):
     """Close the connections of a process, as its end would, after its sign-ins were recorded."""
+    state_of(installation.app).usage.stop()
     with installation.app.app_context():
         deadline = time.monotonic() + 5
         while catalog_reader()._running and time.monotonic() < deadline:

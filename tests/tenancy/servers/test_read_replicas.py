@@ -22,6 +22,7 @@ from trially.database.changes import note_derived
 from trially.database.placement import ReplicaPlacement, enter_placement, on_replica
 from trially.database.replicas import ReplicaTracker
 from trially.database.session import db
+from trially.http.contract import stores_results
 from trially.http.read_after import COOKIE, HEADER
 from trially.state import state_of
 from trially.tenancy.context import tenant_context
@@ -281,6 +282,19 @@ def test_a_view_that_writes_after_all_is_answered_by_the_primary(pair, client, m
     answer, was_used = pair.send(lambda: client.get("/patients/count"))
 
     assert (answer.status_code, was_used) == (200, True)
+
+
+def test_a_view_that_stores_its_results_is_answered_by_the_primary(pair, client, monkeypatch):
+    def count(query):
+        return {"count": 0}
+
+    views = pair.app.view_functions
+    count.__dict__.update(views["patients.count_patients"].__dict__)
+    monkeypatch.setitem(views, "patients.count_patients", stores_results(count))
+
+    answer, was_used = pair.send(lambda: client.get("/patients/count"))
+
+    assert (answer.status_code, was_used) == (200, False)
 
 
 def test_without_replicas_there_are_no_positions_and_no_read_tokens(

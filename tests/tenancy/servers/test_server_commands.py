@@ -10,7 +10,8 @@ from standbys import SERVED_TIERS, ask, install_on, server_folder, start, text_o
 
 from trially.config import DRIVER
 from trially.keys import SecretKeys
-from trially.tenancy.catalog import PlacementRecord, ServerPassword, Tier
+from trially.tenancy.catalog import PlacementRecord, ServerPassword
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.catalog_sessions import catalog_transaction, reader_engine
 from trially.tenancy.recorded_keys import WrongSecretKeyError
 from trially.tenancy.servers.access import NoServerError, server_access
@@ -269,6 +270,7 @@ def test_the_first_server_comes_from_the_settings(fleet):
 
 def test_a_plan_chooses_the_tier(fleet):
     planning = fleet.another_process(plan_tiers={"trial": "pooled_rows"})
+    assert planning.run("plans", "create", "trial").exit_code == 0
     tenants = [
         json.loads(
             planning.run("tenants", "create", slug, "--name", slug, "--json", *options).output

@@ -15,7 +15,8 @@ from trially.database.rows import fetch_items, insert_item, table_of
 from trially.database.session import db, transaction
 from trially.recruiting.sites.model import Site
 from trially.state import state_of
-from trially.tenancy.catalog import SharedDatabase, Tier
+from trially.tenancy.catalog import SharedDatabase
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.context import tenant_context
 from trially.tenancy.lifecycle import provisioning

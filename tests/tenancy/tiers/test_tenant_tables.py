@@ -7,7 +7,7 @@ from psycopg2 import errors
 from tenant_databases import as_tenant, ask_in, placement_of
 
 from trially.database.model import TenantModel, Versioned
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.lifecycle.provisioning import create_tenant
 from trially.tenancy.schema.append_only import APPEND_ONLY
 from trially.tenancy.servers.connections import execute
@@ -190,7 +190,7 @@ def test_every_table_with_versions_has_its_trigger(app, tenant, schema, tables):
         " FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid"
         " JOIN pg_proc ON pg_proc.oid = tgfoid"
         " WHERE NOT tgisinternal AND relnamespace = %s::regnamespace"
-        " AND proname <> 'refuse_change' ORDER BY relname",
+        " AND proname = 'grow_version' ORDER BY relname",
         schema,
     )
 

@@ -8,7 +8,7 @@ import click
 
 from trially.auth.members import managing
 from trially.auth.members.model import MemberExistsError
-from trially.auth.permissions import PhiLevel, Role
+from trially.auth.roles import PhiLevel, Role
 from trially.database.rows import Item
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.context import administered_tenant

@@ -1,7 +1,7 @@
 """Members of the built-in issuer, for work on a development machine."""
 
 from trially.auth.members.managing import add_member
-from trially.auth.permissions import Role
+from trially.auth.roles import Role
 from trially.tenancy.context import tenant_context
 
 

@@ -8,7 +8,8 @@ from flask import Flask
 from sqlalchemy import bindparam, select
 
 from trially.auth.members.model import Member, MemberSite
-from trially.auth.permissions import Permission, PhiLevel, Role, permissions_of
+from trially.auth.permissions import Permission
+from trially.auth.roles import PhiLevel, Role, permissions_of
 from trially.cache.ttl_cache import TTLCache
 from trially.config import current_settings
 from trially.database.placement import Placement, ReplicaPlacement
@@ -39,6 +40,12 @@ class Identity:
     The operator is (`issuer`, `subject`), and `member_id` is the same at each visit.
     """
 
+    api_key_id: UUID | None = None
+    """The API key with which a program acts for the member; None for the member in person."""
+
+    scopes: frozenset[Permission] | None = None
+    """The permissions that the API key is restricted to; None without a key."""
+
     @property
     def operator(self) -> str | None:
         """The operator and the grant, for the tenant's audit log; None for a member."""
@@ -48,8 +55,9 @@ class Identity:
 
     @property
     def permissions(self) -> frozenset[Permission]:
-        """The permissions of the caller's role, less what PHI level and sites exclude."""
-        return permissions_of(self.role, self.phi_level, has_all_sites=self.site_ids is None)
+        """The permissions of the caller's role, less what PHI level, sites and scopes exclude."""
+        allowed = permissions_of(self.role, self.phi_level, has_all_sites=self.site_ids is None)
+        return allowed if self.scopes is None else allowed & self.scopes
 
     def may(self, permission: Permission) -> bool:
         """Return whether the caller has `permission`."""
@@ -76,24 +84,30 @@ def find_identity(placement: Placement, issuer: str, subject: str) -> Identity |
     key = (placement.tenant_id, placement.epoch, issuer, subject)
     identity = cache.get(key)
     if identity is None:
-        member = db.session.execute(
-            _SELECT_MEMBER,
-            {"tenant_id": placement.tenant_id, "issuer": issuer, "subject": subject},
-        ).first()
-        if member is None:
-            return None
-        identity = Identity(
-            member_id=member.id,
-            tenant_id=placement.tenant_id,
-            issuer=issuer,
-            subject=subject,
-            display_name=member.display_name,
-            role=Role(member.role),
-            phi_level=PhiLevel(member.phi_level),
-            site_ids=None if member.has_all_sites else _read_site_ids(placement, member.id),
-        )
-        cache.put(key, identity, ends=_expires_at(placement))
+        identity = read_member(placement, issuer, subject)
+        if identity is not None:
+            cache.put(key, identity, ends=_expires_at(placement))
     return identity
+
+
+def read_member(placement: Placement, issuer: str, subject: str) -> Identity | None:
+    """Return what `find_identity` returns, from the database in any case."""
+    member = db.session.execute(
+        _SELECT_MEMBER,
+        {"tenant_id": placement.tenant_id, "issuer": issuer, "subject": subject},
+    ).first()
+    if member is None:
+        return None
+    return Identity(
+        member_id=member.id,
+        tenant_id=placement.tenant_id,
+        issuer=issuer,
+        subject=subject,
+        display_name=member.display_name,
+        role=Role(member.role),
+        phi_level=PhiLevel(member.phi_level),
+        site_ids=None if member.has_all_sites else _read_site_ids(placement, member.id),
+    )
 
 
 def _expires_at(placement: Placement) -> float | None:

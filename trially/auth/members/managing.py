@@ -8,7 +8,8 @@ from flask import current_app
 from sqlalchemy import select
 from uuid_utils.compat import uuid7
 
-from trially.auth.members.index import delete_index, note_member, write_index
+from trially.auth.members.index import delete_index, note_member, write_index, write_invited
+from trially.auth.members.invitations.accepting import invited_subjects
 from trially.auth.members.model import Member, MemberExistsError, NoMemberError
 from trially.auth.members.rows import (
     FIELDS,
@@ -19,7 +20,7 @@ from trially.auth.members.rows import (
     update_member,
 )
 from trially.auth.members.sites import read_sites, write_sites
-from trially.auth.permissions import DEFAULT_PHI_LEVELS, PhiLevel, Role
+from trially.auth.roles import DEFAULT_PHI_LEVELS, PhiLevel, Role
 from trially.database.model import length_of
 from trially.database.placement import Placement, current_placement, enter_placement
 from trially.database.rows import (
@@ -184,11 +185,15 @@ def remove_member(subject: str, issuer: str | None = None) -> None:
 
 
 def rewrite_index() -> int:
-    """Rebuild the catalog's index of the current tenant's members, and return their number."""
+    """Rebuild the catalog's index of the current tenant's members, and return their number.
+
+    That of invited persons is rebuilt too.
+    """
     tenant_id = current_placement().tenant_id
     members = [(_recorded_name(one["issuer"]), one["subject"]) for one in list_members()]
     delete_index(tenant_id)
     write_index(tenant_id, members)
+    write_invited(tenant_id, invited_subjects())
     return len(members)
 
 

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     ForeignKeyConstraint,
     Index,
@@ -12,10 +13,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from trially.auth.permissions import PhiLevel, Role
+from trially.auth.roles import PhiLevel, Role
 from trially.database.classes import REMOVED, Copied, Held, classify, identifier
-from trially.database.model import TenantModel, Timestamped
+from trially.database.model import TenantModel, Timestamped, Versioned
 from trially.database.protection import OF_MEMBERS, protect
+from trially.database.since import since
 from trially.errors import OperatorError
 from trially.resources.sorting import by, ignoring_case, index_sorts
 
@@ -28,7 +30,7 @@ class NoMemberError(OperatorError):
     """The subject is not a member."""
 
 
-class Member(Timestamped, TenantModel):
+class Member(Timestamped, Versioned, TenantModel):
     """A person or machine that may act in the tenant."""
 
     __tablename__ = "member"
@@ -41,6 +43,10 @@ class Member(Timestamped, TenantModel):
     phi_level: Mapped[PhiLevel] = mapped_column(String(10), server_default=PhiLevel.NONE)
     has_all_sites: Mapped[bool] = mapped_column(server_default=text("true"))
     """False restricts the member to the patients of their `MemberSite`s: to none without any."""
+
+    version: Mapped[int] = mapped_column(
+        BigInteger, server_default="1", sort_order=902, info=since("0036")
+    )
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "issuer", "subject"),

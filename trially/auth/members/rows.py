@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from trially.auth.members.model import Member
-from trially.auth.permissions import Role
+from trially.auth.members.rights import is_last_owner, lock_members
 from trially.database.changes import note_change, note_derived
 from trially.database.rows import Item, columns_named, of_current_tenant, table_of, update_item
 from trially.database.session import db
@@ -66,15 +66,13 @@ def lock_member(subject: str, issuer: str) -> UUID | None:
 def keep_an_owner(subject: str, issuer: str) -> None:
     """Raise `LastOwnerError` if this member is the only owner.
 
-    The owners' rows are locked, so that two operators cannot remove the last two at once.
+    The rows of the member and of the owners are locked, so that two operators cannot remove the
+    last two owners at once.
     """
-    member = table_of(Member)
-    owners = db.session.execute(
-        select(member.c.subject, member.c.issuer)
-        .where(of_current_tenant(Member), member.c.role == Role.OWNER)
-        .with_for_update()
-    ).all()
-    if [tuple(owner) for owner in owners] == [(subject, issuer)]:
+    member = table_of(Member).c
+    locked = lock_members(and_(member.subject == subject, member.issuer == issuer))
+    found = [each for each, one in locked.items() if (one.subject, one.issuer) == (subject, issuer)]
+    if found and is_last_owner(found[0], locked):
         raise LastOwnerError(
             f"{subject!r} is the last owner of the tenant. Make another member an owner first, with"
             " `flask tenants members add` or `flask tenants members change`."

@@ -44,6 +44,16 @@ def write_sites(member_id: UUID, site_ids: Collection[UUID]) -> None:
         note_change(MemberSite, member_id, {}, {"site_id": sites})
 
 
+def existing_sites(site_ids: Collection[UUID]) -> Collection[UUID]:
+    """Return those of these sites that exist in the current tenant."""
+    site = MemberSite.metadata.tables["site"].c
+    return db.session.scalars(
+        select(site.id).where(
+            site.tenant_id == current_placement().tenant_id, site.id.in_(list(site_ids))
+        )
+    ).all()
+
+
 def read_sites() -> Mapping[UUID, Sequence[UUID]]:
     """Return the sites of the current tenant's restricted members, by member id."""
     sites: dict[UUID, list[UUID]] = {}

@@ -7,7 +7,7 @@ from uuid import UUID
 import click
 
 from trially.auth.members.managing import default_issuer
-from trially.auth.permissions import PhiLevel, Role
+from trially.auth.roles import PhiLevel, Role
 from trially.auth.support import grants
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.lifecycle.completing import complete_slug

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from trially.audit.recording import note as note_for_tenant
 from trially.audit.working import showing_patients
-from trially.auth.permissions import PhiLevel, Role
+from trially.auth.roles import PhiLevel, Role
 from trially.database.placement import Placement
 from trially.database.session import db
 from trially.errors import OperatorError

@@ -3,7 +3,7 @@
 from uuid import UUID, uuid5
 
 from trially.auth.members.identities import Identity
-from trially.auth.permissions import PhiLevel, Role
+from trially.auth.roles import PhiLevel, Role
 from trially.database.placement import Placement
 from trially.tenancy.tenant_entries import SupportAccess
 

@@ -7,8 +7,9 @@ from marshmallow import Schema, fields
 from sqlalchemy import column, func, select
 from sqlalchemy.orm import Session
 
-from trially.auth.permissions import Permission, PhiLevel, Role, requires
+from trially.auth.permissions import Permission, requires
 from trially.auth.refusals import control_plane_unavailable
+from trially.auth.roles import PhiLevel, Role
 from trially.auth.support.grants import GrantState, shown
 from trially.http.contract import queries, returns_page
 from trially.http.fields import EXAMPLE, Choice, PageQuerySchema

@@ -7,7 +7,7 @@ import time
 import click
 
 from trially.auth.members.developers import add_developer
-from trially.auth.permissions import Role
+from trially.auth.roles import Role
 from trially.config import current_settings
 from trially.demo.development import require_development
 from trially.demo.load.clients import RenewedToken
@@ -25,7 +25,8 @@ from trially.demo.preparing import SLUGS
 from trially.demo.report import is_served
 from trially.dev_issuer import DevIssuer
 from trially.errors import OperatorError
-from trially.tenancy.catalog import Tenant, TenantStatus
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import TenantStatus
 from trially.tenancy.lifecycle.completing import complete_slug
 from trially.tenancy.lifecycle.listing import get_tenant, list_tenants
 from trially.terminal import NOTHING, command, json_option, plural, print_items, print_json

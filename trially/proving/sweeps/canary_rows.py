@@ -33,7 +33,7 @@ _CONSTANTS = {
     "bool": "false",
     "json": "{}",
     "jsonb": "{}",
-    "bytea": "canary",
+    "bytea": "a canary of 32 bytes like hashes",
     "date": "today",
     "timestamp": "now",
     "timestamptz": "now",

@@ -7,7 +7,7 @@ from trially.database.placement import StalePlacementError, TenantSuspendedError
 from trially.proving.app_connections import run_and_roll_back
 from trially.proving.sweeps.attackers import Attacker, wall_of
 from trially.proving.sweeps.reading import look_sql, qualified
-from trially.tenancy.catalog import TenantStatus
+from trially.tenancy.catalog_choices import TenantStatus
 from trially.tenancy.context import tenant_context
 from trially.tenancy.directory import UnknownTenantError
 

@@ -11,7 +11,7 @@ import orjson
 from trially.recruiting.column_mappings.code_systems import find_code_system
 from trially.recruiting.column_mappings.notations import DateRules, check_notation
 from trially.recruiting.column_mappings.problems import MappingError, Path, Problems
-from trially.recruiting.column_mappings.table_fields import FIELDS, TableKind
+from trially.recruiting.column_mappings.table_fields import FIELDS, TableKind, has_field
 
 LARGEST_MAPPING_BYTES = 2**18
 MOST_ITEMS = 1_000
@@ -114,7 +114,6 @@ class _Reader:
         self._kind = kind
         self._problems = problems
         self._path = tuple(path)
-        self._fields = {each.name for each in FIELDS[kind]}
 
     def read(self, document: object) -> ColumnMapping:
         values = self._object(document)
@@ -161,12 +160,12 @@ class _Reader:
         """Return an object whose members are fields of the table."""
         members = self._object(value, name)
         for each in members:
-            if each not in self._fields:
-                fields = ", ".join(sorted(self._fields))
+            if not has_field(self._kind, each):
+                fields = ", ".join(sorted(field.name for field in FIELDS[self._kind]))
                 self._add(
                     f"{self._kind} have no such field. Their fields are {fields}.", name, each
                 )
-        return {each: member for each, member in members.items() if each in self._fields}
+        return {each: member for each, member in members.items() if has_field(self._kind, each)}
 
     def _columns(self, value: object) -> Mapping[str, str | int | None]:
         columns = self._of_fields(value, "columns")

@@ -1,5 +1,6 @@
 """The fields of the tables that can be imported, and the headers by which they are recognised."""
 
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -170,8 +171,17 @@ REQUIRED: Mapping[TableKind, Sequence[tuple[str, ...]]] = {
 }
 """Of each group of fields, a table needs one."""
 
+CUSTOM_FIELD = re.compile(r"custom\.[a-z0-9_]+")
+"""The tenant's own field of patients. Whether there is one, a mapping does not know."""
+
 NAME_FIELDS = frozenset({"given_name", "family_name", "birth_name", "name"})
 _SPECIAL = str.maketrans({"ß": "ss", "ø": "o", "æ": "ae", "ł": "l"})
+
+
+def has_field(kind: TableKind, name: str) -> bool:
+    """Return whether a kind of table has a field of this name, or may have it."""
+    is_custom = kind is TableKind.PATIENTS and CUSTOM_FIELD.fullmatch(name) is not None
+    return is_custom or any(field.name == name for field in FIELDS[kind])
 
 
 def guess_field(header: str, kind: TableKind) -> str | None:

@@ -23,7 +23,7 @@ from sqlalchemy.dialects.postgresql import TSQUERY
 from trially.database.rows import table_of
 from trially.recruiting.documents.model import Document, DocumentPage
 from trially.recruiting.patients.model import Patient
-from trially.recruiting.records.model import ListedWithdrawn
+from trially.recruiting.records.choices import ListedWithdrawn
 
 columns = table_of(Document).c
 _pages = table_of(DocumentPage).c

@@ -11,8 +11,8 @@ from trially.recruiting.documents.extracting.problems import TextProblem
 from trially.recruiting.documents.model import Document, DocumentSource
 from trially.recruiting.documents.searches import LONGEST_SEARCH, read_search
 from trially.recruiting.patients.choices import WithdrawalReason
+from trially.recruiting.records.choices import DatePrecision, DateProblem, ListedWithdrawn
 from trially.recruiting.records.details import CodingSchema
-from trially.recruiting.records.model import DatePrecision, DateProblem, ListedWithdrawn
 from trially.resources.fields import text
 
 columns = table_of(Document).c

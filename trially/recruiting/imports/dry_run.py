@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from trially.config import current_settings
 from trially.database.rows import Item, columns_named, fetch_items, of_current_tenant, table_of
-from trially.database.session import rolled_back
+from trially.database.session import db, rolled_back
 from trially.recruiting.imports.faults.groups import FAULT_COLUMNS, group_faults
 from trially.recruiting.imports.faults.model import ImportFault
 from trially.recruiting.imports.fhir.rows import IgnoredResource, ResourceError
@@ -23,6 +23,8 @@ from trially.recruiting.imports.reading.resources import ReadResource, ResourceR
 from trially.recruiting.imports.reading.source_files import SourceFile
 from trially.recruiting.imports.running import ImportStoppedError, run_import
 
+# Quotas are checked without their locks, which a dry run would hold to its end.
+_IS_TRIAL = "SELECT set_config('trially.is_trial', 'on', true)"
 FIRST_ROWS = 5
 MISSING_SHOWN = 5
 
@@ -61,6 +63,7 @@ def try_import(
     most_seconds = current_settings().max_dry_run_seconds
     first = _FirstRows(reader)
     with rolled_back():
+        db.session.execute(text(_IS_TRIAL))
         try:
             job = run_import(
                 source_files,

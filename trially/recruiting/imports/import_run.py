@@ -12,13 +12,14 @@ from sqlalchemy import ColumnElement, func
 
 from trially.audit.recording import note
 from trially.database.model import length_of
+from trially.database.quotas import QuotaExceededError
 from trially.database.rows import Item, find_item, insert_item
 from trially.database.session import transaction
 from trially.errors import OperatorError
 from trially.recruiting.imports.batch_lease import BatchLease, LeaseLostError
 from trially.recruiting.imports.completeness import give_up, leaves_record_unknown, overtake_others
 from trially.recruiting.imports.deleting import delete_rows_of
-from trially.recruiting.imports.faults import LineFault
+from trially.recruiting.imports.faults import FaultCode, LineFault, fault
 from trially.recruiting.imports.faults.counts import FaultCounts
 from trially.recruiting.imports.import_rows import READ_COLUMNS, SHOWN_COLUMNS, find_unfinished
 from trially.recruiting.imports.limits import ImportLimits
@@ -31,6 +32,8 @@ from trially.recruiting.imports.writing.batches import Batch
 from trially.recruiting.imports.writing.document_texts import count_unused_binaries
 from trially.recruiting.imports.writing.model import ImportBinary
 from trially.recruiting.sources.locking import key_of_source, lock_source
+from trially.webhooks.emitting import emit
+from trially.webhooks.model import EventType
 
 
 class ImportTakenOverError(OperatorError):
@@ -43,6 +46,15 @@ class BadLineError(Exception):
     def __init__(self, fault: LineFault) -> None:
         super().__init__(fault.reason)
         self.fault = fault
+
+
+class OverQuotaError(Exception):
+    """A batch would exceed a quota of the tenant's plan, and is rolled back."""
+
+    def __init__(self, quota: QuotaExceededError, place: tuple[str, int]) -> None:
+        super().__init__(f"{quota} The import ended before the batch that would exceed it.")
+        self.quota = quota
+        self.fault = fault(FaultCode.QUOTA_EXCEEDED, str(self)).at(*place)
 
 
 @dataclass(frozen=True)
@@ -261,6 +273,8 @@ class ImportRun:
         with self._last_transaction(**values, ended_at=func.now(), lease_until=None):
             report()
             note(import_id=self.id, source=self.source, ends_as=values["state"])
+            if values["state"] != ImportState.STOPPED:
+                emit(EventType.IMPORT_FINISHED, import_id=self.id, state=values["state"])
         with transaction():
             ended = find_item(ImportJob, self.id, SHOWN_COLUMNS)
         assert ended is not None  # noqa: S101

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from flask import url_for
 
+from trially.auth.plan_refusals import quota_problem
 from trially.database.placement import current_placement
 from trially.database.rows import Item
 from trially.http.codes import Code
@@ -27,7 +28,7 @@ from trially.recruiting.imports.slots import (
     TooManyQueuedError,
 )
 from trially.recruiting.imports.source_state import SourceChangedError
-from trially.state import request_state
+from trially.request_state import request_state
 
 _FAILED = "The import failed. Read its errors."
 
@@ -81,4 +82,6 @@ def _stopped(error: ImportStoppedError) -> Problem:
     if error.job["state"] == ImportState.STOPPED:
         headers = {**where, **retry_after(Code.IMPORT_STOPPED, error.job["id"])}
         return ServiceUnavailable(str(error), code=Code.IMPORT_STOPPED, headers=headers)
+    if error.quota is not None:
+        return quota_problem(error.quota, where)
     return UnprocessableContent(str(error), code=Code.IMPORT_LIMIT_EXCEEDED, headers=where)

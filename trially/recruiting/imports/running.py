@@ -10,6 +10,7 @@ from sqlalchemy.exc import OperationalError
 
 from trially.audit.forms import Action
 from trially.audit.working import working
+from trially.database.quotas import QuotaExceededError
 from trially.database.rows import Item, of_current_tenant, table_of
 from trially.database.session import db, transaction
 from trially.errors import OperatorError
@@ -23,6 +24,7 @@ from trially.recruiting.imports.import_run import (
     Caller,
     ImportRun,
     ImportTakenOverError,
+    OverQuotaError,
 )
 from trially.recruiting.imports.limits import (
     UNLIMITED_INPUT,
@@ -51,7 +53,7 @@ from trially.recruiting.imports.source_state import store_base_url
 from trially.recruiting.imports.waiting.waiting_facts import WaitingFacts
 from trially.recruiting.imports.writing.batches import Batch
 from trially.recruiting.imports.writing.resources import RecordKey
-from trially.state import request_state
+from trially.request_state import request_state
 from trially.tenancy.context import current_tenant
 from trially.terminal import plural
 
@@ -67,10 +69,13 @@ NO_RESOURCES = (
 class ImportStoppedError(OperatorError):
     """An import has reached a limit. The batches before it are committed."""
 
-    def __init__(self, job: Item) -> None:
+    def __init__(self, job: Item, quota: QuotaExceededError | None = None) -> None:
         super().__init__(str(job["failure"]))
         self.job = job
         """The import as it ended: `failed`, or `stopped` if the same input can continue it."""
+
+        self.quota = quota
+        """The quota of the tenant that was the limit, if it was one."""
 
 
 @working(Action.IMPORT)
@@ -131,6 +136,9 @@ def run_import(
             bad = error.fault
             waiting.keep_texts()
             return run.fail(f"{bad.file}, line {bad.line}: {bad.reason}", bad)
+        except OverQuotaError as error:
+            waiting.keep_texts()
+            raise ImportStoppedError(run.fail(str(error), error.fault), error.quota) from None
         except ImportTimeError as error:
             raise ImportStoppedError(run.stop(str(error))) from None
         except ImportLimitError as error:
@@ -234,11 +242,14 @@ def _fill_batches(
 
 
 def _commit(batch: Batch, run: ImportRun, waiting: WaitingFacts, file_number: int) -> None:
-    with run.batch_transaction(next_part=file_number, next_line=batch.last_ordinal):
-        store_base_url(run.source_state)
-        waiting.write(batch)
-        note_records(batch, run)
-        run.count(batch)
+    try:
+        with run.batch_transaction(next_part=file_number, next_line=batch.last_ordinal):
+            store_base_url(run.source_state)
+            waiting.write(batch)
+            note_records(batch, run)
+            run.count(batch)
+    except QuotaExceededError as error:
+        raise OverQuotaError(error, batch.first_place) from None
     run.refuse_share()
 
 

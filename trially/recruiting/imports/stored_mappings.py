@@ -12,6 +12,9 @@ from trially.database.placement import current_placement
 from trially.database.rows import of_current_tenant, table_of
 from trially.database.session import db, transaction
 from trially.recruiting.column_mappings.table_fields import TableKind
+from trially.recruiting.custom_fields.choices import CustomResource
+from trially.recruiting.custom_fields.definitions import definitions_of
+from trially.recruiting.custom_fields.values import Definition
 from trially.recruiting.sources.model import RecordSource
 from trially.tenancy.context import current_tenant
 
@@ -21,6 +24,15 @@ def find_mapping(source: str, kind: TableKind) -> Mapping[str, Any]:
     stored: Mapping[str, Any] | None = _find(source, "column_mapping")
     document: Mapping[str, Any] = (stored or {}).get(kind.value, {})
     return document
+
+
+def find_custom_fields(kind: TableKind) -> Mapping[str, Definition]:
+    """Return the tenant's own fields that a kind of table may have, by `custom.NAME`."""
+    if kind is not TableKind.PATIENTS:
+        return {}
+    with transaction():
+        fields = definitions_of(CustomResource.PATIENT).values()
+    return {f"custom.{field.name}": field for field in fields}
 
 
 def find_zones(source: str) -> tuple[ZoneInfo | None, ZoneInfo]:

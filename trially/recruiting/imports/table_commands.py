@@ -26,6 +26,7 @@ from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.reading.source_files import SourceFile, find_source_files
 from trially.recruiting.imports.running import fingerprint_of, fingerprint_with
 from trially.recruiting.imports.stored_mappings import (
+    find_custom_fields,
     find_mapping,
     find_version_zone,
     store_mapping,
@@ -111,12 +112,14 @@ def csv(
     with tenant_context(slug):
         stored = find_mapping(source, table_kind) if document is None else document
         mapping, zone = build_mapping(stored, table_kind), find_version_zone(source)
+        custom = find_custom_fields(table_kind)
     options = TableOptions(
         table_kind,
         mapping,
         Encoding(encoding),
         DELIMITER_NAMES.get(delimiter, delimiter),
         zone,
+        custom,
     )
     plans = {file: plan_table(file, options, limits) for file in source_files}
     reader = TableReader(plans)

@@ -30,12 +30,15 @@ from trially.recruiting.patients.erasures.forgetting import (
     count_waiting_files,
     forget,
     forget_answers,
+    forget_copies,
 )
 from trially.recruiting.patients.erasures.holds import refuse_held
+from trially.recruiting.patients.erasures.model import ErasedPatient
 from trially.recruiting.patients.erasures.reasons import ErasureReason
 from trially.recruiting.patients.erasures.tombstones import ErasedRecords, write_tombstone
+from trially.recruiting.patients.identifiers.model import PatientIdentifier
 from trially.recruiting.patients.merging import records_replaced_by, recount_used
-from trially.recruiting.patients.model import ErasedPatient, Patient, PatientIdentifier
+from trially.recruiting.patients.model import Patient
 from trially.recruiting.patients.taken_mrns import defer_mrns
 from trially.recruiting.sources.erasure import erasure_digest, identifier_digest
 from trially.recruiting.sources.locking import lock_source
@@ -95,6 +98,7 @@ def _erase_records(
     for each in records:
         remember_erased(each, by)
     forget_answers(ids)
+    forget_copies()
     if record["replaced_by_id"] is not None:
         recount_used(record["replaced_by_id"])
     erased = ErasedRecords(

@@ -16,10 +16,12 @@ from sqlalchemy.exc import DBAPIError
 from trially.audit.recording import note
 from trially.audit.working import working
 from trially.backfills.filling import acting_for
+from trially.database.discarding import discard_rows, discarded_tables
 from trially.database.field_states import FieldState
 from trially.database.placement import StalePlacementError, enter_placement
 from trially.database.rows import table_of
 from trially.database.sealed_rows import sealed_tables
+from trially.database.sealing import field_state
 from trially.database.session import transaction
 from trially.database.settling import has_sealed, next_ids, settle_rows
 from trially.recruiting.patients.model import Patient
@@ -52,6 +54,8 @@ def settle_tenant(slug: str, report: Callable[[int], None]) -> None:
     for table in sealed_tables():
         if table.name not in _WITH_PATIENT:
             _settle(slug, table.name, partial(_settle_others, table), report)
+    for table in discarded_tables():
+        _settle(slug, table.name, partial(_discard, table), report)
 
 
 @rows_copied.connect
@@ -77,6 +81,7 @@ def settle_copy(
             for table in sealed_tables()
             if table.name not in _WITH_PATIENT
         ]
+        steps += [partial(_discard, table) for table in discarded_tables()]
         for step in steps:
             after: UUID | None = _LOWEST_ID
             while after is not None:
@@ -118,6 +123,12 @@ def _settle_people(table: Table, after: UUID) -> Step:
 def _settle_others(table: Table, after: UUID) -> Step:
     ids = next_ids(table, after, AT_A_TIME)
     return (ids[-1] if ids else None), len(ids), len(settle_rows(table, ids) if ids else ())
+
+
+def _discard(table: Table, _after: UUID) -> Step:
+    """Delete the rows of a table that holds copies, unless the tenant's fields are readable."""
+    rows = 0 if field_state().version is None else discard_rows(table)
+    return None, rows, rows
 
 
 def _passes(error: Exception) -> bool:

@@ -12,20 +12,16 @@ from sqlalchemy import (
     Identity,
     Index,
     LargeBinary,
-    SmallInteger,
     String,
     Text,
     UniqueConstraint,
-    func,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from trially.database.changes import unaudited
 from trially.database.classes import (
     REMOVED,
-    Copied,
     Held,
     choice,
     classify,
@@ -43,7 +39,6 @@ from trially.database.protection import (
     RECORD_IDS,
     SEALED,
     SOURCES,
-    UNSEALED_PERIODS,
     VERSIONS,
     ZONES,
     protect,
@@ -143,6 +138,10 @@ class Patient(Timestamped, Versioned, TenantModel):
         SealedCorrections(), server_default=text("'{}'::jsonb")
     )
     """By field that a member corrected: what the source says (`imported`), `by` and `at`."""
+    custom: Mapped[dict[str, Any]] = mapped_column(
+        SealedJson("patient.custom"), server_default=text("'{}'::jsonb"), info=since("0039")
+    )
+    """Values of the tenant's own fields, by name. Imports of other columns leave them alone."""
     audit_number: Mapped[int] = mapped_column(BigInteger, Identity())
     """Stands for the patient in audit records. It is used nowhere else, so that a record of a
     deleted patient no longer says who it was."""
@@ -225,49 +224,6 @@ class Patient(Timestamped, Versioned, TenantModel):
     )
 
 
-class ErasedPatient(TenantModel):
-    """A patient that a member erased, so that no import brings the person back.
-
-    Only a digest of the record's key is stored, with a salt of its source.
-    """
-
-    __tablename__ = "erased_patient"
-
-    source: Mapped[str] = mapped_column(String(64))
-    digest: Mapped[bytes] = mapped_column(LargeBinary)
-    erased_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
-    erased_by: Mapped[str | None] = mapped_column(String(255))
-
-    __table_args__ = (UniqueConstraint("tenant_id", "source", "digest"),)
-
-
-class PatientIdentifier(TenantModel):
-    """One identifier of a patient, as its source sends it."""
-
-    __tablename__ = "patient_identifier"
-
-    patient_id: Mapped[UUID]
-    system: Mapped[str | None] = mapped_column(String(255))
-    value: Mapped[str] = mapped_column(SealedText(255, RECORD_NUMBERS))
-    type: Mapped[str | None] = mapped_column(String(128))
-    """Code of HL7's table 0203, such as MR."""
-    use: Mapped[str | None] = mapped_column(String(20))
-    period_start: Mapped[str | None] = mapped_column(String(48))
-    period_end: Mapped[str | None] = mapped_column(String(48))
-    assigner: Mapped[str | None] = mapped_column(String(200))
-    mrn_rank: Mapped[int | None] = mapped_column(SmallInteger)
-    """How likely it is the medical record number: 0 is the best. Null if it is another number."""
-
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["tenant_id", "patient_id"], ["patient.tenant_id", "patient.id"], ondelete="CASCADE"
-        ),
-        Index("ix_patient_identifier_tenant_id_patient_id", "tenant_id", "patient_id"),
-        Index("ix_patient_identifier_tenant_id_value", "tenant_id", "value"),
-        {"info": unaudited("Written with its patient.")},
-    )
-
-
 SORTS = index_sorts(
     Patient,
     {
@@ -312,7 +268,7 @@ classify(
         one_of("language"): "language",
         json_of("address"): "address",
         json_of("record_keys"): "replaces",
-        json_of("emptied"): "corrections",
+        json_of("emptied"): "corrections custom",
         choice(("year", "month", "day", "instant")): "birth_date_precision deceased_precision",
         choice(PatientDateProblem): "date_problem",
         choice(Sex): "sex",
@@ -333,7 +289,7 @@ protect(
     {
         SEALED: (
             "mrn given_name family_name birth_date birth_date_sealed phone email address"
-            " impossible_dates corrections audit_key"
+            " impossible_dates corrections custom audit_key"
         ),
         RECORD_IDS: "source_id link_source_id replaces",
         DIGESTS: "content_hash",
@@ -343,43 +299,5 @@ protect(
         OF_MEMBERS: "merged_by",
         FOLLOWS: "record_status mrn_scope",
         ZONES: "deceased_zone",
-    },
-)
-classify(
-    ErasedPatient,
-    {
-        identifier("source"): "source",
-        Held.DIGEST: "digest",
-        Held.MOMENT: "erased_at",
-        REMOVED: "erased_by",
-    },
-    Copied.UNMASKED,
-)
-protect(
-    ErasedPatient,
-    {
-        SOURCES: "source",
-        DIGESTS: "digest",
-        OF_MEMBERS: "erased_by",
-    },
-)
-classify(
-    PatientIdentifier,
-    {
-        Held.ID: "patient_id",
-        identifier("system"): "system",
-        identifier("number"): "value",
-        one_of("identifier type"): "type",
-        one_of("use"): "use",
-        REMOVED: "period_start period_end assigner",
-        Held.NUMBER: "mrn_rank",
-    },
-)
-protect(
-    PatientIdentifier,
-    {
-        SOURCES: "system assigner",
-        SEALED: "value",
-        UNSEALED_PERIODS: "period_start period_end",
     },
 )

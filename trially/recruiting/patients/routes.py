@@ -27,6 +27,9 @@ from trially.http.contract import (
 from trially.http.etags import Versions
 from trially.http.masking import refuse_masked
 from trially.http.pages import Page
+from trially.recruiting.custom_fields.choices import CustomResource
+from trially.recruiting.custom_fields.filtering import queried_values
+from trially.recruiting.custom_fields.writing import check_new, check_patch
 from trially.recruiting.duplicates.finding import find_duplicates
 from trially.recruiting.duplicates.new_patients import index_new_patient
 from trially.recruiting.patients.choices import DeathPrecision, ListedStatus
@@ -44,6 +47,7 @@ from trially.recruiting.patients.schema import (
 )
 from trially.recruiting.patients.settling import settle_before_change
 from trially.recruiting.patients.taken_mrns import refuse_taken_mrn
+from trially.recruiting.search.custom_values import of_records_with
 from trially.recruiting.search.indexing import INDEXED, index_patients, write_own_name
 from trially.recruiting.sources.locking import lock_sources_of
 from trially.recruiting.sources.model import MANUAL_SOURCE
@@ -101,9 +105,10 @@ def list_patients(query: dict[str, Any]) -> Page:
 
     The list holds the patients of the sites that the caller may see. `sort` changes the order.
     With the PHI level `limited`, identifiers are masked, and the list cannot be sorted by them.
-    To find a patient by name, birth date or MRN, use the search.
+    To find a patient by name, birth date or MRN, use the search. `custom.NAME=VALUE` finds patients
+    with a value of a custom field, unless the field is masked for the caller.
     """
-    return PATIENTS.page(query)
+    return PATIENTS.page(query, _with_custom_values(query))
 
 
 @bp.get("/count")
@@ -116,7 +121,7 @@ def count_patients(query: dict[str, Any]) -> Item:
     The count includes the patients of the sites that the caller may see. It needs no PHI level,
     so dashboards may show it to every member.
     """
-    return {"count": PATIENTS.count(query)}
+    return {"count": PATIENTS.count(query, _with_custom_values(query))}
 
 
 @bp.post("")
@@ -131,6 +136,7 @@ def create_patient(body: dict[str, Any]) -> Item:
     who is restricted to sites must name one of them as `site_id`. Send an `Idempotency-Key` to
     repeat the request safely.
     """
+    check_new(CustomResource.PATIENT, body)
     refuse_taken_mrn(body["mrn"])
     patient_id = uuid7()
     patient = PATIENTS.create(
@@ -172,6 +178,7 @@ def change_patient(patient_id: UUID, versions: Versions | None, body: dict[str, 
     masked for the caller cannot be changed. If another patient has the MRN, the answer is 409, as
     for a new patient.
     """
+    check_patch(CustomResource.PATIENT, body)
     if "mrn" in body:
         refuse_masked(PATIENTS.masked & body.keys())
         PATIENTS.get(patient_id)
@@ -214,6 +221,11 @@ def delete_patient(patient_id: UUID, versions: Versions | None, query: dict[str,
     )
     if patient["replaced_by_id"] is not None:
         find_duplicates([patient["replaced_by_id"]])
+
+
+def _with_custom_values(query: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+    """Return the conditions of the custom filters of a query."""
+    return of_records_with(columns.id, queried_values(CustomResource.PATIENT, query))
 
 
 def follow_change(patient: Item, fields: AbstractSet[str]) -> Item:

@@ -17,6 +17,8 @@ from trially.http.fields import (
     Text,
 )
 from trially.phi import DATE, IDENTIFIER, PLAIN, POSTAL_CODE, PRECISION, value_set
+from trially.recruiting.custom_fields.choices import CustomResource
+from trially.recruiting.custom_fields.value_schemas import CustomFiltersSchema, custom_values
 from trially.recruiting.patients.choices import (
     BirthDatePrecision,
     ContactPreference,
@@ -179,6 +181,7 @@ class PatientSchema(Schema):
             "description": "Fields that members corrected, by name. Imports leave them alone.",
         },
     )
+    custom = custom_values(CustomResource.PATIENT)
     last_encounter_on = fields.Date(dump_only=True, allow_none=True, metadata=PLAIN)
     clinical_version = fields.Integer(
         dump_only=True,
@@ -211,7 +214,7 @@ def record_status_filter() -> Choice:
     )
 
 
-class PatientFilterSchema(Schema):
+class PatientFilterSchema(CustomFiltersSchema):
     """Filters of a list of patients."""
 
     sex = Choice(Sex)

@@ -17,7 +17,8 @@ from trially.database.sealing import field_state, forms_of_text
 from trially.database.session import db
 from trially.database.settling import settle_rows
 from trially.http.problems import Conflict
-from trially.recruiting.patients.model import RECORD_NUMBERS, Patient, PatientIdentifier
+from trially.recruiting.patients.identifiers.model import PatientIdentifier
+from trially.recruiting.patients.model import RECORD_NUMBERS, Patient
 from trially.recruiting.search.indexing import index_patients
 from trially.recruiting.search.model import PatientName
 

@@ -9,10 +9,11 @@ from trially.database.session import db
 from trially.http.codes import Code
 from trially.http.problems import Conflict
 from trially.recruiting.patients.choices import RecordStatus
-from trially.recruiting.patients.model import Patient, PatientIdentifier
+from trially.recruiting.patients.identifiers.model import PatientIdentifier
+from trially.recruiting.patients.model import Patient
 from trially.recruiting.patients.settling import settle_found_by
+from trially.request_state import request_state
 from trially.resources.scope import of_site, scope_conditions
-from trially.state import request_state
 
 SITE_SCOPE = of_site(table_of(Patient).c.site_id)
 _UNIQUE = "uq_patient_tenant_id_source_mrn_scope_mrn"

@@ -21,7 +21,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import INTERVAL, JSONPATH
 
 from trially.database.rows import table_of
-from trially.recruiting.records.model import ClinicalFact, ListedWithdrawn, RecordCoding
+from trially.recruiting.records.choices import ListedWithdrawn
+from trially.recruiting.records.model import ClinicalFact, RecordCoding
 
 columns = table_of(ClinicalFact).c
 

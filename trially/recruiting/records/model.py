@@ -2,7 +2,6 @@
 
 import datetime as dt
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -45,72 +44,14 @@ from trially.database.protection import (
     ZONES,
     protect,
 )
-from trially.recruiting.patients import lifetimes
 from trially.recruiting.patients.choices import WithdrawalReason
-
-
-class RecordType(StrEnum):
-    """The type of a record."""
-
-    CONDITION = "condition"
-    OBSERVATION = "observation"
-    MEDICATION = "medication"
-    PROCEDURE = "procedure"
-    ALLERGY = "allergy"
-    IMMUNIZATION = "immunization"
-    ENCOUNTER = "encounter"
-
-
-class DatePrecision(StrEnum):
-    """The part of a date that its source knows."""
-
-    YEAR = "year"
-    MONTH = "month"
-    DAY = "day"
-    INSTANT = "instant"
-
-
-class Comparator(StrEnum):
-    """How a measured value relates to the true one, as in FHIR's Quantity."""
-
-    LESS = "<"
-    LESS_OR_EQUAL = "<="
-    GREATER_OR_EQUAL = ">="
-    GREATER = ">"
-
-
-class ListedWithdrawn(StrEnum):
-    """Which records to list, of those that are in use and those that are withdrawn."""
-
-    IN_USE = "false"
-    WITHDRAWN = "true"
-    ALL = "all"
-
-
-class DateProblem(StrEnum):
-    """Why the dates of a record cannot be right. They are shown, and not used for anything else."""
-
-    ENDS_BEFORE_START = "ends_before_start"
-    IN_FUTURE = "in_future"
-    """Something that is said to have happened is dated in the future of the import."""
-
-    TOO_EARLY = "too_early"
-    BEFORE_BIRTH = lifetimes.BEFORE_BIRTH
-    AFTER_DEATH = lifetimes.AFTER_DEATH
-
-
-NEGATIVE_STATUSES = frozenset({"not-done", "not-taken", "not-given", "declined"})
-"""Statuses that say that something was not done, taken or given."""
-
-
-SOURCE_TYPES = frozenset(
-    {
-        *("AllergyIntolerance", "Condition", "Encounter", "Immunization", "Observation"),
-        *("MedicationAdministration", "MedicationDispense", "MedicationOrder"),
-        *("MedicationRequest", "MedicationStatement", "Procedure"),
-    }
+from trially.recruiting.records.choices import (
+    SOURCE_TYPES,
+    Comparator,
+    DatePrecision,
+    DateProblem,
+    RecordType,
 )
-"""The types of resources that facts come from."""
 
 
 class ClinicalFact(Timestamped, TenantModel):
@@ -225,7 +166,24 @@ class ClinicalFact(Timestamped, TenantModel):
         Index(
             "ix_clinical_fact_tenant_id_patient_id_start_at", "tenant_id", "patient_id", "start_at"
         ),
-        Index("ix_clinical_fact_tenant_id_type_code", "tenant_id", "type", "code", "patient_id"),
+        # Both have the code with the collation C, and the conditions and columns of the
+        # migration 0026, for matching.
+        Index(
+            "ix_clinical_fact_measured",
+            "tenant_id",
+            "code",
+            "patient_id",
+            text("start_at DESC"),
+            postgresql_where=text("type = 'observation'"),
+        ),
+        Index(
+            "ix_clinical_fact_coded",
+            "tenant_id",
+            "type",
+            "code",
+            "patient_id",
+            postgresql_where=text("type <> 'observation'"),
+        ),
         Index(
             "ix_clinical_fact_tenant_id_medication_source_id",
             "tenant_id",
@@ -268,7 +226,10 @@ class RecordCoding(TenantModel):
             ondelete="CASCADE",
         ),
         Index("ix_record_coding_tenant_id_record_id", "tenant_id", "record_id", "code"),
-        Index("ix_record_coding_tenant_id_code", "tenant_id", "code", "record_id"),
+        # The index has the code with the collation C, which a comparison with a model cannot see.
+        Index(
+            "ix_record_coding_code", "tenant_id", "code", "record_id", postgresql_include=["system"]
+        ),
         {"info": unaudited("Written with its record.")},
     )
 

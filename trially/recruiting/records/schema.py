@@ -10,15 +10,15 @@ from trially.http.disclosures import IN_PATH
 from trially.http.fields import EXAMPLE, Choice, PageQuerySchema
 from trially.phi import CODE, IDENTIFIER, PLAIN, value_set
 from trially.recruiting.patients.choices import WithdrawalReason
-from trially.recruiting.records.details import CodingSchema, DetailsSchema
-from trially.recruiting.records.model import (
-    ClinicalFact,
+from trially.recruiting.records.choices import (
     Comparator,
     DatePrecision,
     DateProblem,
     ListedWithdrawn,
     RecordType,
 )
+from trially.recruiting.records.details import CodingSchema, DetailsSchema
+from trially.recruiting.records.model import ClinicalFact
 from trially.resources.fields import text
 
 columns = table_of(ClinicalFact).c

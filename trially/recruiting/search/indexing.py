@@ -20,6 +20,7 @@ from trially.database.rows import table_of
 from trially.database.sealed_rows import open_row, open_rows, stored_row
 from trially.database.sealing import field_state
 from trially.database.session import db
+from trially.database.since import lacking
 from trially.recruiting.search.blinding import stored_terms
 from trially.recruiting.search.current_records import current_records
 from trially.recruiting.search.model import PatientName
@@ -29,7 +30,10 @@ AT_A_TIME = 1_000
 """Patients that are indexed in one transaction."""
 
 INDEXED = frozenset(
-    {"given_name", "family_name", "mrn", "birth_date", "birth_date_precision", "phone", "email"}
+    {
+        *("given_name", "family_name", "mrn", "birth_date", "birth_date_precision"),
+        *("phone", "email", "custom"),
+    }
 )
 """The fields of a patient that terms are made from."""
 
@@ -41,7 +45,8 @@ _NAMES = "position, use, given_name, family_name, full_name, period_start, perio
 
 _READ = f"""
 SELECT patient.id, given_name, family_name, mrn, {{birth_date}}, birth_date_precision, phone, email,
-    sex, record_status, replaced_by_id, (SELECT json_agg(names ORDER BY position) FROM (
+    {{custom}} AS custom, sex, record_status, replaced_by_id,
+    (SELECT json_agg(names ORDER BY position) FROM (
         SELECT {_NAMES} FROM patient_name
         WHERE patient_name.tenant_id = patient.tenant_id AND patient_name.patient_id = patient.id
     ) AS names) AS names, (SELECT json_agg(identifiers ORDER BY id) FROM (
@@ -158,7 +163,14 @@ def read_patients(patient_ids: Iterable[UUID]) -> list[dict[str, Any]]:
     """Return what patients are found by, and compared by: columns, `names` and `identifiers`."""
     is_sealed = field_state().is_sealed
     dates = "birth_date, birth_date_sealed" if is_sealed else "birth_date"
-    found = [row._asdict() for row in _run(_READ.format(birth_date=dates), ids=list(patient_ids))]
+    # A tenant of the revision before has no custom values.
+    custom = (
+        "'{}'::jsonb"
+        if "custom" in lacking().of(PatientName.metadata.tables[PATIENT_TABLE])
+        else "custom"
+    )
+    statement = _READ.format(birth_date=dates, custom=custom)
+    found = [row._asdict() for row in _run(statement, ids=list(patient_ids))]
     return [_opened(row) for row in found] if is_sealed else found
 
 

@@ -34,6 +34,9 @@ class TermKind(StrEnum):
     BIRTH_DATE = "birth_date"
     """A date in ISO notation, as far as it is known."""
 
+    CUSTOM = "custom"
+    """The digest of a value of a custom field. Words are not looked up among these."""
+
 
 def _of_patient(column: str = "patient_id") -> ForeignKeyConstraint:
     """Return the foreign key of rows that are deleted with their patient."""

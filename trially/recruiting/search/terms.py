@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from trially.database.model import length_of
+from trially.recruiting.custom_fields.values import Value, term_of_value
 from trially.recruiting.search.model import LONGEST_TERM, PatientSearchTerm, TermKind
 from trially.recruiting.search.normalising import (
     fold,
@@ -14,7 +15,7 @@ from trially.recruiting.search.normalising import (
 )
 
 MOST_TERMS = 200
-"""Terms of one patient. What a source sends beyond is not found."""
+"""Terms of one patient, besides those of custom fields. What a source sends beyond is not found."""
 
 LONGEST_USE = length_of(PatientSearchTerm.use)
 CURRENT_USES = frozenset({"official", "usual"})
@@ -38,11 +39,12 @@ class Term(NamedTuple):
 
 def terms_of(patient: Item) -> list[Term]:
     """Return the terms of a patient: of the row's columns, `names` and `identifiers`."""
+    custom = list(_of_custom_values(patient["custom"] or {}))
     terms: dict[tuple[str, str, str], Term] = {}
     for term in _all_terms(patient):
         # The first one wins: the name that is shown comes before all others.
         terms.setdefault((term.kind, term.field, term.term), term)
-    return list(terms.values())[:MOST_TERMS]
+    return custom + list(terms.values())[:MOST_TERMS]
 
 
 def _all_terms(patient: Item) -> Iterator[Term]:
@@ -65,6 +67,11 @@ def _all_terms(patient: Item) -> Iterator[Term]:
         if _is_shown(name, patient):
             continue
         yield from _of_name(name, _use_of(name))
+
+
+def _of_custom_values(values: Mapping[str, Value]) -> Iterator[Term]:
+    for name, value in values.items():
+        yield from _of(TermKind.CUSTOM, [term_of_value(name, value)])
 
 
 def _of_identifier(identifier: Item) -> Iterator[Term]:

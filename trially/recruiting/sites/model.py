@@ -1,13 +1,15 @@
 """Sites."""
 
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import CheckConstraint, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from trially.database.classes import REMOVED, choice, classify, identifier, one_of
+from trially.database.classes import REMOVED, choice, classify, identifier, json_of, one_of
 from trially.database.model import TenantModel, Timestamped, Versioned
 from trially.database.protection import OF_ORGANISATIONS, protect
+from trially.recruiting.custom_fields.model import readable_values
 from trially.resources.sorting import by, ignoring_case, index_sorts
 
 
@@ -30,6 +32,8 @@ class Site(Timestamped, Versioned, TenantModel):
     state: Mapped[str | None] = mapped_column(String(100))
     postal_code: Mapped[str | None] = mapped_column(String(20))
     country: Mapped[str | None] = mapped_column(String(100))
+    custom: Mapped[dict[str, Any]] = readable_values()
+    """Values of the tenant's own fields, by name."""
 
     __table_args__ = (
         UniqueConstraint(
@@ -51,6 +55,7 @@ classify(
         REMOVED: "investigator city postal_code",
         one_of("state"): "state",
         one_of("country"): "country",
+        json_of("emptied"): "custom",
     },
 )
 protect(Site, {}, OF_ORGANISATIONS)

@@ -18,6 +18,9 @@ from trially.http.contract import (
 )
 from trially.http.etags import Versions
 from trially.http.pages import Page
+from trially.recruiting.custom_fields.choices import CustomResource
+from trially.recruiting.custom_fields.filtering import has_values
+from trially.recruiting.custom_fields.writing import check_new, check_patch
 from trially.recruiting.sites.model import SORTS, Site
 from trially.recruiting.sites.schema import SiteQuerySchema, SiteSchema
 from trially.resources.listing import equals
@@ -47,7 +50,8 @@ def list_sites(query: dict[str, Any]) -> Page:
     Every member of the tenant sees all sites, also a member who is restricted to the patients
     of some. `sort` changes the order.
     """
-    return SITES.page(query)
+    conditions = has_values(columns.custom, CustomResource.SITE, query)
+    return SITES.page(query, conditions)
 
 
 @bp.post("")
@@ -59,6 +63,7 @@ def create_site(body: dict[str, Any]) -> Item:
 
     The name must be new in the tenant. Send an `Idempotency-Key` to repeat the request safely.
     """
+    check_new(CustomResource.SITE, body)
     return SITES.create(body)
 
 
@@ -84,4 +89,5 @@ def change_site(site_id: UUID, versions: Versions | None, body: dict[str, Any]) 
     The body is a merge patch (RFC 7396): members that it lacks stay, and null removes a value.
     `If-Match` must name the version that the caller has seen, or the answer is 412.
     """
-    return SITES.change(site_id, versions, body)
+    check_patch(CustomResource.SITE, body)
+    return SITES.change(site_id, versions, SITES.merged(site_id, body))

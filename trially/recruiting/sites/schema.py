@@ -4,6 +4,8 @@ from marshmallow import Schema, fields
 
 from trially.database.rows import table_of
 from trially.http.fields import Choice, EntityTag, PageQuerySchema, Sort
+from trially.recruiting.custom_fields.choices import CustomResource
+from trially.recruiting.custom_fields.value_schemas import CustomFiltersSchema, custom_values
 from trially.recruiting.sites.model import SORTS, Site, SiteStatus
 from trially.resources.fields import text
 
@@ -22,11 +24,12 @@ class SiteSchema(Schema):
     state = text(columns.state, allow_none=True, example="NE")
     postal_code = text(columns.postal_code, allow_none=True, example="68102")
     country = text(columns.country, allow_none=True, example="US")
+    custom = custom_values(CustomResource.SITE)
     created_at = fields.AwareDateTime(dump_only=True)
     updated_at = fields.AwareDateTime(dump_only=True)
 
 
-class SiteQuerySchema(PageQuerySchema):
+class SiteQuerySchema(PageQuerySchema, CustomFiltersSchema):
     """Query parameters of a list of sites."""
 
     sort = Sort(SORTS)

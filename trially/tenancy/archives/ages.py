@@ -9,7 +9,8 @@ from sqlalchemy import ColumnElement, Select, func, select, true
 
 from trially.state import app_state
 from trially.tenancy.archives.model import Archive
-from trially.tenancy.catalog import Tenant, TenantStatus
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import TenantStatus
 from trially.tenancy.catalog_reader import catalog_reader
 from trially.tenancy.catalog_sessions import catalog_transaction, reader_engine
 

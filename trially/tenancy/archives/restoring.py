@@ -15,7 +15,8 @@ from trially.tenancy.archives.places import open_file
 from trially.tenancy.archives.progress import RestoreProgress
 from trially.tenancy.archives.reading import verify_archive
 from trially.tenancy.archives.revisions import at_revision, is_older
-from trially.tenancy.catalog import Operation, PlacementRecord, Tenant, Tier
+from trially.tenancy.catalog import Operation, PlacementRecord, Tenant
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.encrypting.adopting import adopt_rows
 from trially.tenancy.lifecycle.moving.moves import MoveOptions, move_tenant

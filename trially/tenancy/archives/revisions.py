@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from trially.tenancy.archives.errors import ArchiveError
-from trially.tenancy.catalog import PlacementRecord, Tier
+from trially.tenancy.catalog import PlacementRecord
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.migrating.owning import MigrationEngine
 from trially.tenancy.migrating.places import Place
 from trially.tenancy.migrating.visiting import take_back, visit

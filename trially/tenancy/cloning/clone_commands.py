@@ -6,7 +6,8 @@ from typing import Any
 import click
 
 from trially.database.model import length_of
-from trially.tenancy.catalog import MembershipIndex, Tier
+from trially.tenancy.catalog import MembershipIndex
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.cloning.clones import CloneOptions, clone_tenant
 from trially.tenancy.lifecycle.completing import complete_server

@@ -5,17 +5,14 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from trially.tenancy.catalog import Operation, Server, Tenant, Tier
+from trially.tenancy.catalog import Operation, Server, Tenant
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.cloning.steps import CLONE
 from trially.tenancy.encrypting.states import refuse_encrypted
 from trially.tenancy.lifecycle.held_snapshots import LONGEST_SECONDS
 from trially.tenancy.lifecycle.operations import run_operation
-from trially.tenancy.lifecycle.provisioning import (
-    begin_tenant,
-    find_tenant_record,
-    tenant_like,
-)
+from trially.tenancy.lifecycle.provisioning import begin_tenant, find_tenant_record, tenant_like
 from trially.tenancy.lifecycle.status import find_to_change
 from trially.tenancy.servers.choice import choose_server
 from trially.tenancy.tiers import TIERS

@@ -84,6 +84,7 @@ _RULES: Mapping[str, Rule] = {
     "record_keys": _record_keys,
     "codings": _codings,
     "phases": lambda phases, _, __: [each for each in phases if each in PHASES],
+    "criterion": lambda _, __, ___: {"manual": {"question": "removed"}},
     "emptied": lambda _, __, ___: {},
     "emptied_list": lambda _, __, ___: [],
 }

@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from trially.database.field_states import FieldState
-from trially.tenancy.catalog import Operation, OperationState, Tenant, TenantStatus
+from trially.tenancy.catalog import Operation, Tenant
+from trially.tenancy.catalog_choices import OperationState, TenantStatus
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.data_keys import data_key, has_master_key
 from trially.tenancy.directory import directory

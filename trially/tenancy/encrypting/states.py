@@ -7,7 +7,8 @@ from sqlalchemy.orm import Session
 
 from trially.database.field_states import FieldState
 from trially.errors import OperatorError
-from trially.tenancy.catalog import PlacementRecord, Tenant, TenantStatus
+from trially.tenancy.catalog import PlacementRecord, Tenant
+from trially.tenancy.catalog_choices import TenantStatus
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.lifecycle.listing import get_tenant
 from trially.tenancy.tiers import tier_of

@@ -20,7 +20,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from trially.database.model import CatalogModel
-from trially.tenancy.catalog import Operation, Tenant, Tier
+from trially.tenancy.catalog import Operation, Tenant
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.catalog_sessions import catalog_transaction, control_engine
 from trially.tenancy.erasing.erased_tenant import ErasedTenant, digest_of_slug
 from trially.tenancy.erasing.model import ErasedSlug
@@ -35,6 +36,9 @@ KEPT: Mapping[str, str] = {
         " (45 CFR 164.316(b)(2)). It holds no patient data."
     ),
     "operation": "The erasure itself, without names.",
+    "daily_usage_copy": (
+        "What is billed for the days before the erasure: numbers of each day, without names."
+    ),
     "archive": "Where the archives are that nobody can read any more, so that they can be removed.",
 }
 """Tables with a tenant's id that keep rows, and why. All others lose them."""
@@ -43,13 +47,19 @@ WITHOUT_TENANTS: Mapping[str, str] = {
     "server": "servers",
     "server_password": "passwords of servers",
     "secret_key": "fingerprints of the secret key",
+    "plan": "plans",
+    "usage_start": "since when usage is counted",
     "shared_database": "databases of many tenants",
     "migration_run": "runs of migrations",
+    "platform_operator": "who may use the platform API",
+    "organisation": "organisations",
+    "organisation_person": "who may see the sums of organisations",
 }
 """Tables of the catalog that no row of which is about one tenant, and what they hold."""
 
 WITHOUT_TENANT_ID: Mapping[str, str] = {
     "place_migration": "It names a tenant by the database and the schema.",
+    "platform_task_cancellation": "It is deleted with its task.",
 }
 """Tables that are about tenants and have no `tenant_id`. `_others` erases them."""
 
@@ -145,6 +155,10 @@ def _others(tenant: ErasedTenant) -> Iterator[tuple[Table, ColumnElement[bool]]]
         if not TIERS[Tier(each.tier)].shares_tables
     ]
     yield table, or_(false(), *own)
+    # A task about many tenants has their slugs in its parameters, or in what came of it.
+    task = CatalogModel.metadata.tables["platform_task"]
+    row = cast(func.to_jsonb(literal_column(task.name)), String)
+    yield task, or_(false(), *(row.contains(f'"{slug}"', autoescape=True) for slug in tenant.slugs))
 
 
 def _names(table: Table, tenant: ErasedTenant) -> ColumnElement[bool]:

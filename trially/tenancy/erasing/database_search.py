@@ -8,7 +8,8 @@ from psycopg2.extensions import connection
 from sqlalchemy import select
 
 from trially.config import current_settings
-from trially.tenancy.catalog import Server, Tier
+from trially.tenancy.catalog import Server
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.erasing.erased_tenant import ErasedTenant, Place
 from trially.tenancy.erasing.stores import Found

@@ -7,14 +7,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from trially.errors import OperatorError
-from trially.tenancy.catalog import Tenant, TenantStatus
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import TenantStatus
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.directory import directory
 from trially.tenancy.erasing.model import OPEN, Erasure, ErasureState
 from trially.tenancy.erasing.stores import erasure_ordered
 from trially.tenancy.lifecycle.operations import undo_operation, unfinished_operations
 from trially.tenancy.lifecycle.status import find_to_change, resume_tenant, suspend_tenant
-from trially.tenancy.operators.persons import current_person
+from trially.tenancy.operators.recording import acting_person
 
 
 class LegalHoldError(OperatorError):
@@ -59,7 +60,7 @@ def order_erasure(reference: str, period: dt.timedelta, reason: str | None) -> O
             erasure = Erasure(
                 tenant_id=tenant.id,
                 state=ErasureState.SCHEDULED,
-                ordered_by=current_person().name,
+                ordered_by=acting_person().name,
                 was_active=tenant.status == TenantStatus.ACTIVE,
                 tenant_created_at=tenant.created_at,
             )
@@ -93,7 +94,7 @@ def cancel_erasure(reference: str) -> Tenant:
             raise NotErasableError(f"The tenant {tenant.slug!r} is being erased.")
         erasure.state = ErasureState.CANCELLED
         erasure.cancelled_at = dt.datetime.now(dt.UTC)
-        erasure.cancelled_by = current_person().name
+        erasure.cancelled_by = acting_person().name
         tenant.erase_after = None
     if erasure.was_active:
         return resume_tenant(str(tenant.id))

@@ -10,14 +10,8 @@ from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from trially.errors import OperatorError
-from trially.tenancy.catalog import (
-    Operation,
-    OperationState,
-    PlacementRecord,
-    Tenant,
-    TenantStatus,
-    TokenCutOff,
-)
+from trially.tenancy.catalog import Operation, PlacementRecord, Tenant, TokenCutOff
+from trially.tenancy.catalog_choices import OperationState, TenantStatus
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.data_keys import destroy_data_keys
 from trially.tenancy.directory import directory

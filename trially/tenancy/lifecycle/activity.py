@@ -16,7 +16,7 @@ from psycopg2.extensions import connection
 
 from trially.errors import OperatorError
 from trially.tenancy.advisory_locks import tenant_lock_key
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.servers.access import server_access
 from trially.tenancy.servers.connections import execute
 from trially.tenancy.tiers import TIERS

@@ -9,8 +9,10 @@ import click
 from click.core import ParameterSource
 
 from trially.database.model import length_of
-from trially.tenancy.catalog import DEFAULT_TIME_ZONE, MembershipIndex, Tenant, TenantKind, Tier
+from trially.tenancy.catalog import DEFAULT_TIME_ZONE, MembershipIndex, Tenant
+from trially.tenancy.catalog_choices import TenantKind, Tier
 from trially.tenancy.catalog_commands import catalog_command
+from trially.tenancy.entitlements.model import DEFAULT_PLAN
 from trially.tenancy.lifecycle.completing import complete_server
 from trially.tenancy.lifecycle.creating_many import (
     Planned,
@@ -25,14 +27,7 @@ from trially.tenancy.lifecycle.provisioning import TenantExistsError, create_ten
 from trially.tenancy.lifecycle.tenant_files import read_tenants
 from trially.tenancy.names import UnknownTenantError, check_line
 from trially.tenancy.tiers import DEFAULT_TIER, PINNED_TIER
-from trially.terminal import (
-    NOTHING,
-    plural,
-    print_item,
-    print_items,
-    progress_bar,
-    table_options,
-)
+from trially.terminal import NOTHING, plural, print_item, print_items, progress_bar, table_options
 
 OF_A_FILE = frozenset({"file", "workers", "dry_run", "as_json"})
 """The parameters that --from allows."""
@@ -52,14 +47,15 @@ OF_A_FILE = frozenset({"file", "workers", "dry_run", "as_json"})
     "--tier",
     type=click.Choice([tier.value for tier in Tier]),
     help="Where its rows are stored. By default the tier of its plan in TRIALLY_PLAN_TIERS, else"
-    f" {DEFAULT_TIER}; on an instance pinned to a tenant, {PINNED_TIER}.",
+    f" the first one that the plan allows, else {DEFAULT_TIER}; on an instance pinned to a tenant,"
+    f" {PINNED_TIER}.",
 )
 @click.option(
     "--server",
     shell_complete=complete_server,
     help="The server that holds it. By default the emptiest server of its region.",
 )
-@click.option("--plan", default="standard", show_default=True, help="The name of its plan.")
+@click.option("--plan", default=DEFAULT_PLAN, show_default=True, help="The name of its plan.")
 @click.option("--region", help="The region that its rows must stay in.")
 @click.option(
     "--time-zone",

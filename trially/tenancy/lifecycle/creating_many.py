@@ -12,12 +12,13 @@ from sqlalchemy import select
 
 from trially.config import current_settings
 from trially.errors import OperatorError
-from trially.tenancy.catalog import Operation, OperationState, Tenant, TenantSlug, TenantStatus
+from trially.tenancy.catalog import Operation, Tenant, TenantSlug
+from trially.tenancy.catalog_choices import OperationState, TenantStatus
 from trially.tenancy.catalog_sessions import catalog_transaction
+from trially.tenancy.entitlements.model import DEFAULT_PLAN
 from trially.tenancy.lifecycle.operations import run_operation
-from trially.tenancy.lifecycle.provisioning import create_tenant, find_tenant_record
+from trially.tenancy.lifecycle.provisioning import create_tenant, find_tenant_record, tier_for
 from trially.tenancy.lifecycle.tenant_files import Wanted, differences, refuse_faults
-from trially.tenancy.plans import tier_of_plan
 from trially.tenancy.schema.failures import describe_failure
 from trially.tenancy.servers.choice import choose_server
 from trially.tenancy.tiers import TIERS
@@ -123,7 +124,11 @@ class _Servers:
     def objections(self, wanted: Wanted) -> list[str]:
         """Return why no server takes a tenant."""
         options = wanted.options
-        tier = options.get("tier") or tier_of_plan(options.get("plan") or "standard")
+        try:
+            with catalog_transaction() as session:
+                tier = tier_for(session, options.get("plan") or DEFAULT_PLAN, options)
+        except OperatorError as error:
+            return [str(error)]
         if not TIERS[tier].is_offered_by_plans and not current_settings().pinned_tenant:
             return [f"The tier {tier} is for instances of one tenant."]
         key = (tier, options.get("region"), options.get("server"))

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from trially.tenancy.catalog import UNBUILT, Tenant
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import UNBUILT
 from trially.tenancy.catalog_sessions import control_engine
 from trially.tenancy.data_keys.model import TenantKey
 from trially.tenancy.pinning import is_served

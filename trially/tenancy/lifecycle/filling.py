@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from trially.errors import OperatorError
 from trially.state import app_state
 from trially.tenancy.advisory_locks import READY_LOCK
-from trially.tenancy.catalog import PlacementRecord, Server, Tenant, Tier
+from trially.tenancy.catalog import PlacementRecord, Server, Tenant
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.catalog_sessions import catalog_transaction, control_engine
 from trially.tenancy.lifecycle.operations import OperationBusyError, undo_operation
 from trially.tenancy.lifecycle.ready_tenants import (

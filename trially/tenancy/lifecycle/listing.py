@@ -6,14 +6,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, String, cast, func, select
 
-from trially.tenancy.catalog import (
-    UNSERVED,
-    MembershipIndex,
-    PlacementRecord,
-    Server,
-    Tenant,
-    is_called,
-)
+from trially.tenancy.catalog import MembershipIndex, PlacementRecord, Server, Tenant, is_called
+from trially.tenancy.catalog_choices import UNSERVED
 from trially.tenancy.catalog_sessions import catalog_transaction, control_engine
 from trially.tenancy.names import UnknownTenantError
 from trially.tenancy.pinning import is_served
@@ -50,12 +44,16 @@ class TenantFilter:
     order: str = "slug"
     is_descending: bool = False
     limit: int | None = None
+    after: str | None = None
+    """Only those whose slug comes after this one."""
 
     def conditions(self) -> Sequence[ColumnElement[bool]]:
         """Return the conditions on the tenant, its placement and its server."""
         names = ("status", "kind", "tier", "server", "plan", "region")
         wanted = {name: getattr(self, name) for name in names}
         conditions = [SHOWN[name] == value for name, value in wanted.items() if value is not None]
+        if self.after is not None:
+            conditions.append(SHOWN["slug"] > self.after)
         if self.text is not None:
             searched = func.lower(_tenant.c.slug + " " + _tenant.c.name)
             conditions.append(searched.contains(self.text.lower(), autoescape=True))

@@ -4,14 +4,11 @@ from typing import Any
 
 import click
 
-from trially.tenancy.catalog import Tenant, TenantKind, TenantStatus, Tier
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import TenantKind, TenantStatus, Tier
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.lifecycle.completing import complete_server
-from trially.tenancy.lifecycle.listing import (
-    SHOWN,
-    TenantFilter,
-    describe_tenants,
-)
+from trially.tenancy.lifecycle.listing import SHOWN, TenantFilter, describe_tenants
 from trially.terminal import NOTHING, print_items, table_options
 
 COLUMNS = ("slug", "name", "kind", "status", "tier", "server", "plan", "created_at")

@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session, joinedload
 
 from trially.errors import OperatorError
 from trially.tenancy.advisory_locks import tenant_lock_key
-from trially.tenancy.catalog import Operation, OperationState
+from trially.tenancy.catalog import Operation
+from trially.tenancy.catalog_choices import OperationState
 from trially.tenancy.catalog_sessions import control_engine
 
 UNFINISHED = (OperationState.RUNNING, OperationState.UNDOING)

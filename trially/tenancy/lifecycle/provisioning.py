@@ -13,25 +13,18 @@ from uuid_utils.compat import uuid7
 from trially.config import current_settings
 from trially.database.model import length_of
 from trially.errors import OperatorError
-from trially.tenancy.catalog import (
-    DEFAULT_TIME_ZONE,
-    Operation,
-    OperationState,
-    Server,
-    Tenant,
-    TenantKind,
-    TenantSlug,
-    TenantStatus,
-    Tier,
-)
+from trially.tenancy.catalog import DEFAULT_TIME_ZONE, Operation, Server, Tenant, TenantSlug
+from trially.tenancy.catalog_choices import OperationState, TenantKind, TenantStatus, Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.data_keys import NoMasterKeyError, has_master_key
+from trially.tenancy.entitlements.model import DEFAULT_PLAN, Plan
 from trially.tenancy.lifecycle.operations import KINDS, OperationKind, Step, run_operation
 from trially.tenancy.lifecycle.ready_tenants import claim_ready
 from trially.tenancy.lifecycle.storage_steps import STORAGE_STEPS, record_of, remove_tenant
 from trially.tenancy.names import check_line, check_slug, check_time_zone
 from trially.tenancy.pinning import refuse_unserved
-from trially.tenancy.plans import tier_of_plan
+from trially.tenancy.plans.reading import get_plan
+from trially.tenancy.plans.tiers import refuse_tier, tier_of_plan
 from trially.tenancy.servers.choice import choose_server
 from trially.tenancy.tiers import TIERS, PlacementTier, tier_of
 
@@ -72,8 +65,8 @@ class TenantOptions(TypedDict, total=False):
     kind: TenantKind
     """By default a site."""
 
-    plan: str
-    """By default "standard"."""
+    plan: str | None
+    """By default `DEFAULT_PLAN`."""
 
     region: str | None
     """The region that the tenant's rows must stay in; by default any."""
@@ -95,14 +88,15 @@ def create_tenant(slug: str, name: str, **options: Unpack[TenantOptions]) -> Ten
     """Create a tenant with its role and its storage, and return it.
 
     Raises `InvalidSlugError`, `UnsafeTextError`, `PinnedError`, `NotPinnedError`,
-    `UnknownTimeZoneError`, `TenantExistsError`, `NoServerError` or `NoFittingServerError` before
-    anything is created, and `NoMasterKeyError` for a silo without a master key of its own. If a
-    step fails later, everything created so far is removed.
+    `UnknownTimeZoneError`, `UnknownPlanError`, `TierNotInPlanError`, `TenantExistsError`,
+    `NoServerError` or `NoFittingServerError` before anything is created, and `NoMasterKeyError` for
+    a silo without a master key of its own. If a step fails later, everything created so far is
+    removed.
     """
     _check(slug, name, options)
     with catalog_transaction() as session:
         tenant = _new_tenant(slug, name, options)
-        tier = options.get("tier") or tier_of_plan(tenant.plan)
+        tier = tier_for(session, tenant.plan, options)
         server = choose_server(session, tier, tenant.region, options.get("server"))
         is_complete = not options.get("parameters")
         claimed = claim_ready(session, tenant, tier, server, is_complete=is_complete)
@@ -131,12 +125,30 @@ def tenant_like(
         slug=slug,
         name=name,
         kind=TenantKind(source.kind),
-        plan=source.plan,
+        plan=_known_plan(source.plan),
         region=source.region,
         time_zone=source.time_zone,
         status=TenantStatus.PROVISIONING,
         settings=dict(settings or {}),
     )
+
+
+def tier_for(session: Session, plan: str, options: TenantOptions) -> Tier:
+    """Return the tier of a new tenant: the one that is asked for, or that of its plan."""
+    tier = options.get("tier")
+    if tier is None:
+        return tier_of_plan(session, plan)
+    refuse_tier(get_plan(session, plan), tier)
+    return tier
+
+
+def _known_plan(name: str) -> str:
+    """Return the name of a plan, or that of the default one if the catalog lacks it.
+
+    An archive of another installation may name a plan that this one does not have.
+    """
+    with catalog_transaction() as session:
+        return name if session.get(Plan, name) else DEFAULT_PLAN
 
 
 def find_tenant_record(tenant_id: UUID) -> Tenant:
@@ -171,7 +183,7 @@ def _new_tenant(slug: str, name: str, options: TenantOptions) -> Tenant:
         slug=slug,
         name=name,
         kind=options.get("kind", TenantKind.SITE),
-        plan=options.get("plan", "standard"),
+        plan=options.get("plan") or DEFAULT_PLAN,
         region=options.get("region"),
         time_zone=options.get("time_zone") or DEFAULT_TIME_ZONE,
         status=TenantStatus.PROVISIONING,

@@ -13,15 +13,8 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from trially.tenancy.catalog import (
-    Operation,
-    OperationState,
-    PlacementRecord,
-    Server,
-    Tenant,
-    TenantStatus,
-    Tier,
-)
+from trially.tenancy.catalog import Operation, PlacementRecord, Server, Tenant
+from trially.tenancy.catalog_choices import OperationState, TenantStatus, Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.lifecycle.claim_notices import notice
 from trially.tenancy.lifecycle.operations import (

@@ -9,7 +9,7 @@ import click
 
 from trially.errors import OperatorError
 from trially.state import app_state
-from trially.tenancy.catalog import UNSERVED, TenantStatus, Tier
+from trially.tenancy.catalog_choices import UNSERVED, TenantStatus, Tier
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.context import administered_tenant
@@ -18,14 +18,7 @@ from trially.tenancy.lifecycle.listing import TenantFilter, describe_tenants, ge
 from trially.tenancy.lifecycle.tenant_processes import Outcome, Processes, Work
 from trially.tenancy.lifecycle.tenant_words import CALLABLE, check_command, words_for
 from trially.tenancy.operators.recording import note
-from trially.terminal import (
-    NOTHING,
-    plural,
-    print_items,
-    print_json,
-    progress_bar,
-    table_options,
-)
+from trially.terminal import NOTHING, plural, print_items, print_json, progress_bar, table_options
 from trially.terminal.durations import Duration
 from trially.terminal.words import CommandWithWords, UnrecordedText, words_after_separator
 

@@ -9,7 +9,7 @@ import click
 from sqlalchemy import URL
 
 from trially.config import SettingsError, with_driver
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.lifecycle.completing import complete_server
 from trially.tenancy.lifecycle.server_descriptions import describe_servers, format_lag

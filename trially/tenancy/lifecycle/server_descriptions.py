@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from trially.tenancy.catalog import UNCLAIMED, PlacementRecord, Server, Tenant, Tier
+from trially.tenancy.catalog import PlacementRecord, Server, Tenant
+from trially.tenancy.catalog_choices import UNCLAIMED, Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.servers.access import access_to
 from trially.tenancy.servers.probing import ServerState, probe_servers

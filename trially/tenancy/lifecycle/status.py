@@ -7,13 +7,15 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from trially.config import current_settings
+from trially.database.model import length_of
 from trially.errors import OperatorError
-from trially.tenancy.catalog import PlacementRecord, Tenant, TenantSlug, TenantStatus, is_called
+from trially.tenancy.catalog import PlacementRecord, Tenant, TenantSlug, is_called
+from trially.tenancy.catalog_choices import TenantStatus
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.directory import directory
 from trially.tenancy.lifecycle.listing import get_tenant, list_tenants
 from trially.tenancy.lifecycle.provisioning import TenantExistsError
-from trially.tenancy.names import UnknownTenantError, check_slug, check_time_zone
+from trially.tenancy.names import UnknownTenantError, check_line, check_slug, check_time_zone
 from trially.tenancy.pinning import is_served
 from trially.tenancy.schema.failures import describe_failure
 from trially.tenancy.tiers import tier_of
@@ -25,6 +27,7 @@ __all__ = [
     "NotServedError",
     "get_tenant",
     "list_tenants",
+    "rename_organisation",
     "rename_tenant",
     "resume_tenant",
     "set_time_zone",
@@ -84,6 +87,19 @@ def rename_tenant(reference: str, slug: str) -> Tenant:
         elif claim.tenant_id != tenant.id:
             raise _slug_taken(slug)
         tenant.slug = slug
+    directory().forget(tenant.id)
+    return tenant
+
+
+def rename_organisation(reference: str, name: str) -> Tenant:
+    """Change the name of a tenant's organisation. Every process knows it within 5 seconds.
+
+    Raises `UnsafeTextError` or `UnknownTenantError`.
+    """
+    check_line(name, "The name", length_of(Tenant.name))
+    with catalog_transaction() as session:
+        tenant = find_to_change(session, reference)
+        tenant.name = name
     directory().forget(tenant.id)
     return tenant
 

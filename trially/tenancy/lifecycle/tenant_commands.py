@@ -5,9 +5,7 @@ from typing import Any
 
 import click
 
-from trially.tenancy.catalog import (
-    TenantStatus,
-)
+from trially.tenancy.catalog_choices import TenantStatus
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.lifecycle import status
 from trially.tenancy.lifecycle.completing import complete_slug

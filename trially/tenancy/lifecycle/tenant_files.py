@@ -10,7 +10,8 @@ from typing import Any
 
 from trially.database.model import length_of
 from trially.errors import OperatorError
-from trially.tenancy.catalog import MembershipIndex, Tenant, TenantKind, Tier
+from trially.tenancy.catalog import MembershipIndex, Tenant
+from trially.tenancy.catalog_choices import TenantKind, Tier
 from trially.tenancy.lifecycle.provisioning import TenantOptions, check_options
 from trially.tenancy.names import check_line, check_slug
 from trially.tenancy.pinning import refuse_unserved

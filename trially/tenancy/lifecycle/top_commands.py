@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.lifecycle.activity import Activity, Listed, Sample, sample_activity
 from trially.tenancy.lifecycle.completing import complete_server

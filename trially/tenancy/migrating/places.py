@@ -6,14 +6,8 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
-from trially.tenancy.catalog import (
-    UNBUILT,
-    UNCLAIMED,
-    PlacementRecord,
-    SharedDatabase,
-    Tenant,
-    Tier,
-)
+from trially.tenancy.catalog import PlacementRecord, SharedDatabase, Tenant
+from trially.tenancy.catalog_choices import UNBUILT, UNCLAIMED, Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.tiers import TIERS
 

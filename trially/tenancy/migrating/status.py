@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
-from trially.tenancy.catalog import UNSERVED, PlacementRecord, Tenant
+from trially.tenancy.catalog import PlacementRecord, Tenant
+from trially.tenancy.catalog_choices import UNSERVED
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.migration_runs import MigrationRun, PlaceMigration, PlaceState
 from trially.tenancy.pinning import is_served

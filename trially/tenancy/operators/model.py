@@ -1,4 +1,4 @@
-"""The tables of operators' actions and of support grants, in the catalog. They hold no PHI."""
+"""The tables of operators, of their actions and of support grants. They hold no PHI."""
 
 import datetime as dt
 from enum import StrEnum
@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
-from trially.database.model import CatalogModel
+from trially.database.model import CatalogModel, Timestamped
 from trially.database.xid8 import Xid8
 
 
@@ -39,6 +39,24 @@ class Outcome(StrEnum):
     DONE = "done"
     FAILED = "failed"
     ABORTED = "aborted"
+
+
+class PlatformRole(StrEnum):
+    """What an operator may do through the platform API; `auth/platform/permissions.py` says it."""
+
+    VIEWER = "platform_viewer"
+    OPERATOR = "platform_operator"
+    ADMIN = "platform_admin"
+
+
+class PlatformOperator(Timestamped, CatalogModel):
+    """An operator who may use the platform API. Commands write it, and the API never does."""
+
+    __tablename__ = "platform_operator"
+
+    issuer: Mapped[str] = mapped_column(String(255), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(255), primary_key=True)
+    role: Mapped[PlatformRole] = mapped_column(String(20))
 
 
 class OperatorAction(CatalogModel):

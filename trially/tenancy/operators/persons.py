@@ -29,6 +29,11 @@ def current_person() -> Person:
     return Person(_account(os.getuid() if uid is None else uid), socket.gethostname())
 
 
+def name_of_operator(issuer: str, subject: str) -> str:
+    """Return the name of an operator of the platform API, in the log. No account has this form."""
+    return f"{subject} of {issuer}"
+
+
 def _login_uid() -> int | None:
     try:
         uid = int(LOGIN_UID.read_text(encoding="ascii"))

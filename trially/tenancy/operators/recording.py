@@ -24,7 +24,7 @@ from trially.errors import OperatorError
 from trially.state import app_state
 from trially.tenancy.catalog_sessions import CONTROL_BIND, control_engine
 from trially.tenancy.operators.model import OperatorAction, Outcome, Stage
-from trially.tenancy.operators.persons import current_person
+from trially.tenancy.operators.persons import Person, current_person
 from trially.tenancy.recorded_keys import WrongSecretKeyError
 
 log = logging.getLogger(__name__)
@@ -46,6 +46,12 @@ class Action:
     details: Mapping[str, Any] = field(default_factory=dict)
     may_lack_log: bool = False
     """The action may create the catalog, or migrate one that has no log yet."""
+
+    person: Person = field(default_factory=current_person)
+    """Who acts: the person who runs a command, or the operator who has asked for a task."""
+
+    task_id: UUID | None = None
+    """The task of the platform API that is carried out."""
 
     id: UUID = field(default_factory=uuid7)
     is_recorded: bool = False
@@ -74,12 +80,11 @@ class Action:
         return nullcontext() if self.app is None else self.app.app_context()
 
     def _write(self, stage: Stage, **values: Any) -> bool:
-        person = current_person()
         row = {
             "stage": stage,
             "action": self.action,
-            "actor": person.name,
-            "host": person.host,
+            "actor": self.person.name,
+            "host": self.person.host,
             "target": self.target,
             "reason": self.reason,
             **values,
@@ -108,7 +113,7 @@ def note(
     details: Mapping[str, Any],
 ) -> None:
     """Add the record of one change to a transaction of the catalog."""
-    person, running = current_person(), app_state().running_action
+    person, running = acting_person(), app_state().running_action
     row = {
         "stage": Stage.NOTED,
         "started": running.id if running is not None and running.is_recorded else None,
@@ -120,6 +125,12 @@ def note(
         "details": details,
     }
     catalog.execute(insert(OperatorAction).values(row).inline())
+
+
+def acting_person() -> Person:
+    """Return who acts: the operator whose task is carried out, or the person at the command."""
+    running = app_state().running_action
+    return current_person() if running is None else running.person
 
 
 @contextmanager
@@ -163,9 +174,14 @@ def _announce(catalog: Connection) -> None:
         catalog.execute(
             text(
                 "SELECT set_config('trially.action', :id, true),"
-                " set_config('trially.actor', :actor, true)"
+                " set_config('trially.actor', :actor, true),"
+                " set_config('trially.task', :task, true)"
             ),
-            {"id": str(action.id) if action.is_recorded else "", "actor": current_person().name},
+            {
+                "id": str(action.id) if action.is_recorded else "",
+                "actor": action.person.name,
+                "task": "" if action.task_id is None else str(action.task_id),
+            },
         )
 
 

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from trially.tenancy.catalog import PlacementRecord, Server, Tier
+from trially.tenancy.catalog import PlacementRecord, Server
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.operators.model import OperatorAction, Stage
 from trially.tenancy.recovery.errors import OutsideIntervalError, RecoveryError

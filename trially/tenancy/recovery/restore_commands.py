@@ -17,16 +17,12 @@ from trially.tenancy.archives.progress import RestoreProgress, advanced
 from trially.tenancy.archives.reading import read_header_at
 from trially.tenancy.archives.replacing import refuse_foreign, replace_with
 from trially.tenancy.archives.restoring import RestoreOptions, restore_as, verify_before
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.lifecycle.completing import complete_server
 from trially.tenancy.lifecycle.listing import get_tenant
 from trially.tenancy.lifecycle.moving.reporting import MoveLine
-from trially.tenancy.recovery.restoring import (
-    RestoreAtOptions,
-    describe_restore,
-    restore_at,
-)
+from trially.tenancy.recovery.restoring import RestoreAtOptions, describe_restore, restore_at
 from trially.tenancy.recovery.times import read_time
 from trially.tenancy.tiers import TIERS
 from trially.terminal import Loss, json_option, plural, print_item

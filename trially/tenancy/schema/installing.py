@@ -11,29 +11,12 @@ from sqlalchemy.orm import Session
 
 from trially.config import current_settings
 from trially.tenancy.advisory_locks import INSTALL_LOCK
-from trially.tenancy.catalog import (
-    CATALOG_SCHEMA,
-    CLOSED_TO_REQUESTS,
-    WRITTEN_BY_REQUESTS,
-    RecordedKey,
-    Server,
-)
+from trially.tenancy.catalog import CATALOG_SCHEMA, RecordedKey, Server
 from trially.tenancy.schema.databases import database_exists
 from trially.tenancy.schema.key_evidence import record_secret_key, verify_secret_key
-from trially.tenancy.schema.lineages import (
-    CATALOG_LINEAGE,
-    run_upgrade,
-)
-from trially.tenancy.servers.access import (
-    FIRST_SERVER,
-    ServerAccess,
-    server_access,
-)
-from trially.tenancy.servers.connections import (
-    driver_connection,
-    execute,
-    migration_connection,
-)
+from trially.tenancy.schema.lineages import CATALOG_LINEAGE, run_upgrade
+from trially.tenancy.servers.access import FIRST_SERVER, ServerAccess, server_access
+from trially.tenancy.servers.connections import driver_connection, execute, migration_connection
 from trially.tenancy.servers.preparing import (
     close_to_public,
     owner_role,
@@ -42,6 +25,24 @@ from trially.tenancy.servers.preparing import (
 )
 
 log = logging.getLogger(__name__)
+
+CLOSED_TO_REQUESTS = (
+    *("server_password", "support_grant"),
+    *("operator_action", "operator_action_%", "operator_seal", "operator_era"),
+    *("erasure", "erased_slug", "erased_person"),
+)
+"""Patterns (LIKE) of the tables that request handling may not read."""
+
+WRITTEN_BY_REQUESTS = {
+    "erased_person": ("tenant_id", "patient_id"),
+    "operator_action": ("stage", "action", "actor", "host", "target", "tenant_id", "details"),
+    "platform_task": (
+        *("id", "issuer", "subject", "kind", "tenant_id", "tenant_slug", "parameters"),
+        *("request", "idempotency_key", "request_digest"),
+    ),
+    "platform_task_cancellation": ("task_id", "issuer", "subject"),
+}
+"""The columns that request handling may insert, by table. All others have their defaults."""
 
 
 def install() -> None:
@@ -103,9 +104,16 @@ def _grant_catalog(catalog: Connection) -> None:
     for (name,) in closed:
         table = sql.Identifier(CATALOG_SCHEMA, name)
         execute(raw, sql.SQL("REVOKE ALL ON {} FROM {}").format(table, reader))
-        columns = sql.SQL(", ").join(map(sql.Identifier, WRITTEN_BY_REQUESTS.get(name, ())))
-        if name in WRITTEN_BY_REQUESTS:
-            execute(raw, sql.SQL("GRANT INSERT ({}) ON {} TO {}").format(columns, table, reader))
+    written = execute(
+        raw,
+        "SELECT relname FROM pg_class WHERE relnamespace = %s::regnamespace AND relname = ANY (%s)",
+        CATALOG_SCHEMA,
+        list(WRITTEN_BY_REQUESTS),
+    )
+    for (name,) in written:
+        table = sql.Identifier(CATALOG_SCHEMA, name)
+        columns = sql.SQL(", ").join(map(sql.Identifier, WRITTEN_BY_REQUESTS[name]))
+        execute(raw, sql.SQL("GRANT INSERT ({}) ON {} TO {}").format(columns, table, reader))
     raw.commit()
     if inspect(catalog).has_table(Server.__tablename__, CATALOG_SCHEMA):
         catalog.commit()

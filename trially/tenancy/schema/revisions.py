@@ -14,7 +14,8 @@ from psycopg2 import sql
 from psycopg2.extensions import connection
 from sqlalchemy import Connection, func, select, update
 
-from trially.tenancy.catalog import UNSERVED, PlacementRecord, Tenant
+from trially.tenancy.catalog import PlacementRecord, Tenant
+from trially.tenancy.catalog_choices import UNSERVED
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.pinning import is_served
 from trially.tenancy.schema.revision_files import TENANT_LINEAGE, newest_revision

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from trially.config import current_settings
 from trially.database.connecting import connect
+from trially.database.planes import refuse_platform_requests
 from trially.errors import OperatorError
 from trially.keys import SecretKeys, current_keys, role_password
 from trially.observability.metrics import catalog_stale_answers_total
@@ -118,6 +119,7 @@ class ServerAccess:
             with closing(self._connect(database)) as raw:
                 yield raw
             return
+        refuse_platform_requests("administrator")
         raw = self._take_kept(database) or self._connect(database)
         try:
             yield raw
@@ -150,6 +152,7 @@ class ServerAccess:
             self._kept.popitem(last=False)[1].close()
 
     def _connect(self, database: str | None) -> connection:
+        refuse_platform_requests("administrator")
         return connect(self.administrator_url(database), application_name="trially-admin")
 
     @cached_property

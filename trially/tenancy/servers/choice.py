@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from trially.errors import OperatorError
 from trially.tenancy.advisory_locks import SERVER_CHOICE_LOCK
-from trially.tenancy.catalog import UNCLAIMED, PlacementRecord, Server, Tenant, Tier
+from trially.tenancy.catalog import PlacementRecord, Server, Tenant
+from trially.tenancy.catalog_choices import UNCLAIMED, Tier
 from trially.tenancy.servers.access import NoServerError
 
 ASSUMED_CAPACITY = 1_000
@@ -31,7 +32,7 @@ def choose_server(
     servers = session.scalars(query if name is None else query.where(Server.name == name)).all()
     if name is not None and not servers:
         raise NoServerError(name)
-    objections = {server: _objection(server, tier, region) for server in servers}
+    objections = {server: standing_objection(server, tier, region) for server in servers}
     fitting = [server for server in servers if objections[server] is None]
     if len(fitting) == 1 and fitting[0].capacity is None:
         return fitting[0]
@@ -52,7 +53,7 @@ def find_objection(
 
     The tenant's own place is not counted, because it may be on this server already.
     """
-    objection = _objection(server, tier, region)
+    objection = standing_objection(server, tier, region)
     if objection is not None or server.capacity is None:
         return objection
     others = session.scalar(
@@ -70,7 +71,7 @@ def find_objection(
     return f"is full ({others} of {server.capacity})" if is_full else None
 
 
-def _objection(server: Server, tier: Tier, region: str | None) -> str | None:
+def standing_objection(server: Server, tier: Tier, region: str | None) -> str | None:
     """Return why a server does not accept a tenant, capacity aside, or None if it does."""
     if region is not None and server.region != region:
         return f"is in {server.region!r}" if server.region else "has no region"

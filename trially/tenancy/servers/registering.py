@@ -13,15 +13,8 @@ from trially.config import current_settings
 from trially.database.model import length_of
 from trially.errors import OperatorError
 from trially.keys import current_keys
-from trially.tenancy.catalog import (
-    UNCLAIMED,
-    PlacementRecord,
-    Server,
-    ServerPassword,
-    SharedDatabase,
-    Tenant,
-    Tier,
-)
+from trially.tenancy.catalog import PlacementRecord, Server, ServerPassword, SharedDatabase, Tenant
+from trially.tenancy.catalog_choices import UNCLAIMED, Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.names import check_line
 from trially.tenancy.servers.access import (

@@ -12,7 +12,8 @@ from psycopg2.extensions import connection
 from sqlalchemy.orm import Session
 
 from trially.database.placement import Placement
-from trially.tenancy.catalog import PlacementRecord, Server, Tier
+from trially.tenancy.catalog import PlacementRecord, Server
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.tiers.dedicated_database import DedicatedDatabase
 from trially.tenancy.tiers.limits import Limit
 from trially.tenancy.tiers.own_schema import OwnSchema
@@ -62,6 +63,12 @@ class PlacementTier(Protocol):
         """Return an unsaved placement on a server, with opaque names.
 
         It is in a database in which the tenant has no other placement, former ones included.
+        """
+
+    def find_database(self, session: Session, server: Server, tenant_id: UUID) -> str | None:
+        """Return the shared database that a new placement would be in. Nothing is changed.
+
+        None if the placement would get a database that does not exist yet.
         """
 
     def is_ready(self, record: PlacementRecord) -> bool:

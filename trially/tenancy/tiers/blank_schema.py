@@ -29,21 +29,22 @@ SET LOCAL search_path = {BLANK_SCHEMA};
 CREATE TABLE IF NOT EXISTS trially.blueprint (ddl text NOT NULL);
 DELETE FROM trially.blueprint;
 WITH tables AS (
-    SELECT oid, relname, relkind, relispartition, relpartbound FROM pg_class
+    SELECT oid, relname, relkind, relispartition, relpartbound, reloptions FROM pg_class
     WHERE relnamespace = '{BLANK_SCHEMA}'::regnamespace AND relkind IN ('r', 'p')
 ), statements (place, statement) AS (
     SELECT 1, replace(pg_get_functiondef(oid), '{BLANK_SCHEMA}.', '')
     FROM pg_proc WHERE pronamespace = '{BLANK_SCHEMA}'::regnamespace
     UNION ALL
     SELECT 2, format(
-        'CREATE TABLE %I (LIKE {BLANK_SCHEMA}.%I INCLUDING ALL EXCLUDING INDEXES%s%s)%s',
+        'CREATE TABLE %I (LIKE {BLANK_SCHEMA}.%I INCLUDING ALL EXCLUDING INDEXES%s%s)%s%s',
         relname, relname,
         (SELECT string_agg(
             format(', CONSTRAINT %I %s', conname, pg_get_constraintdef(oid)), '' ORDER BY conname)
          FROM pg_constraint WHERE conrelid = tables.oid AND contype IN ('p', 'u')),
         (SELECT format(', CONSTRAINT {TENANT_CHECK} CHECK (tenant_id = %L)', '{_PLACEHOLDER_ID}')
          FROM pg_attribute WHERE attrelid = tables.oid AND attname = 'tenant_id'),
-        CASE relkind WHEN 'p' THEN ' PARTITION BY ' || pg_get_partkeydef(oid) END
+        CASE relkind WHEN 'p' THEN ' PARTITION BY ' || pg_get_partkeydef(oid) END,
+        ' WITH (' || array_to_string(reloptions, ', ') || ')'
     )
     FROM tables WHERE NOT relispartition
     UNION ALL

@@ -7,9 +7,10 @@ from psycopg2.extensions import connection
 from sqlalchemy.orm import Session
 
 from trially.config import current_settings
+from trially.database.engines import engine_registry
 from trially.database.placement import Placement
-from trially.database.session import engine_registry
-from trially.tenancy.catalog import PlacementRecord, Server, Tier
+from trially.tenancy.catalog import PlacementRecord, Server
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.names import opaque_name
 from trially.tenancy.schema.databases import drop_database
 from trially.tenancy.schema.guard import record_placement, register_tenant_sql
@@ -45,6 +46,10 @@ class DedicatedDatabase:
         """Return an unsaved placement with new opaque names."""
         name = opaque_name()
         return PlacementRecord(tier=self.tier, database=name, schema=TENANT_SCHEMA, role=name)
+
+    def find_database(self, _session: Session, _server: Server, _tenant_id: UUID) -> str | None:
+        """Return None: each tenant gets a database of its own."""
+        return None
 
     def is_ready(self, _record: PlacementRecord) -> bool:
         """Return False: each tenant has a role and a database of its own."""

@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from trially.config import current_settings
 from trially.database.placement import Placement
-from trially.tenancy.catalog import PlacementRecord, Server, Tier
+from trially.tenancy.catalog import PlacementRecord, Server
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.names import opaque_name
 from trially.tenancy.schema.guard import register_tenant_sql, revoke_guard_sql
 from trially.tenancy.servers.access import server_access
@@ -24,6 +25,7 @@ from trially.tenancy.tiers.roles import create_nologin_role
 from trially.tenancy.tiers.shared_databases import (
     as_owner_of,
     choose_database,
+    database_with_room,
     ensure_database,
     evict_tenant_sql,
     has_database,
@@ -67,6 +69,11 @@ class OwnSchema:
             max_tenants=current_settings().schemas_per_database,
         )
         return PlacementRecord(tier=self.tier, database=database, schema=name, role=name)
+
+    def find_database(self, session: Session, server: Server, tenant_id: UUID) -> str | None:
+        """Return the shared database with room for a schema, if there is one."""
+        most = current_settings().schemas_per_database
+        return database_with_room(session, server, self.tier, tenant_id, max_tenants=most)
 
     def is_ready(self, _record: PlacementRecord) -> bool:
         """Return False: each tenant has a role and a schema of its own."""

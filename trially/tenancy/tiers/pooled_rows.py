@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 from trially.config import current_settings
 from trially.database.model import TenantModel
 from trially.database.placement import Placement
-from trially.tenancy.catalog import PlacementRecord, Server, Tier
+from trially.tenancy.catalog import PlacementRecord, Server
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.schema.append_only import REMOVED_TENANT
 from trially.tenancy.schema.guard import grant_guard_sql, register_tenant_sql
 from trially.tenancy.schema.templates import TENANT_SCHEMA
@@ -19,6 +20,7 @@ from trially.tenancy.tiers.limits import Limit
 from trially.tenancy.tiers.shared_databases import (
     as_owner_of,
     choose_database,
+    database_with_room,
     ensure_database,
     evict_tenant_sql,
     existing_databases,
@@ -60,6 +62,11 @@ class PooledRows:
         return PlacementRecord(
             tier=self.tier, database=database, schema=TENANT_SCHEMA, role=database
         )
+
+    def find_database(self, session: Session, server: Server, tenant_id: UUID) -> str | None:
+        """Return the shared database with room for the tenant's rows, if there is one."""
+        most = current_settings().tenants_per_pool
+        return database_with_room(session, server, self.tier, tenant_id, max_tenants=most)
 
     def is_ready(self, record: PlacementRecord) -> bool:
         """Return True if this process has found the shared database to exist."""

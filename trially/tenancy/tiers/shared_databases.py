@@ -15,7 +15,8 @@ from trially.config import current_settings
 from trially.database.placement import Placement
 from trially.state import app_state
 from trially.tenancy.advisory_locks import SHARED_DATABASE_LOCK, tenant_lock_key
-from trially.tenancy.catalog import PlacementRecord, Server, SharedDatabase, Tier
+from trially.tenancy.catalog import PlacementRecord, Server, SharedDatabase
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.names import opaque_name
 from trially.tenancy.schema.databases import building_database, database_exists
 from trially.tenancy.schema.guard import record_placement, unregister_tenant_sql
@@ -27,16 +28,14 @@ from trially.tenancy.servers.preparing import owner_role
 from trially.tenancy.tiers.roles import create_login_role
 
 
-def choose_database(
+def database_with_room(
     session: Session, server: Server, tier: Tier, tenant_id: UUID, *, max_tenants: int
-) -> str:
-    """Return the name of a database with room for this tenant. It may not exist yet.
+) -> str | None:
+    """Return the name of a database with room for this tenant, or None if one must be created.
 
-    A database in which the tenant has a placement has none: it has one guard for each tenant, and
-    removing the former placement would remove the rows of the new one.
-    The session locks the server's row, so that no other transaction takes the same room.
+    A database in which the tenant has a placement has no room: it has one guard for each tenant,
+    and removing the former placement would remove the rows of the new one.
     """
-    session.execute(select(Server.id).where(Server.id == server.id).with_for_update())
     tenants = (
         select(func.count())
         .where(
@@ -44,7 +43,7 @@ def choose_database(
         )
         .scalar_subquery()
     )
-    name = session.scalar(
+    return session.scalar(
         select(SharedDatabase.name)
         .where(
             SharedDatabase.server_id == server.id,
@@ -59,6 +58,17 @@ def choose_database(
         .order_by(SharedDatabase.created_at)
         .limit(1)
     )
+
+
+def choose_database(
+    session: Session, server: Server, tier: Tier, tenant_id: UUID, *, max_tenants: int
+) -> str:
+    """Return the name of a database with room for this tenant. It may not exist yet.
+
+    The session locks the server's row, so that no other transaction takes the same room.
+    """
+    session.execute(select(Server.id).where(Server.id == server.id).with_for_update())
+    name = database_with_room(session, server, tier, tenant_id, max_tenants=max_tenants)
     if name is None:
         name = opaque_name("s")
         session.add(SharedDatabase(name=name, server_id=server.id, tier=tier))

@@ -6,6 +6,7 @@ import { Logo } from "@/components/logo";
 import { Navigation } from "@/components/navigation";
 import { SignOut } from "@/components/sign-out";
 import { loadMe } from "@/lib/api";
+import { loadBranding } from "@/lib/branding";
 import { requireSession } from "@/lib/session";
 
 type Props = { children: ReactNode; params: Promise<{ tenant: string }> };
@@ -14,16 +15,19 @@ type Props = { children: ReactNode; params: Promise<{ tenant: string }> };
 export default async function TenantLayout({ children, params }: Props) {
   const { tenant } = await params;
   const { tenants } = await requireSession();
-  const { data: me, failure } = await loadMe(tenant);
+  const [{ data: me, failure }, branding] = await Promise.all([loadMe(tenant), loadBranding(tenant)]);
+  const name = branding?.product_name ?? "trially";
+  const base = `/${encodeURIComponent(tenant)}`;
   return (
     <>
+      {branding && <link rel="stylesheet" href={`${base}/branding.css`} />}
       <a className="skip" href="#content">
         Skip to the content
       </a>
       <header className="top">
         <div className="top-inner">
-          <Link href="/" className="home" prefetch={false} aria-label="trially, first page">
-            <Logo />
+          <Link href="/" className="home" prefetch={false} aria-label={`${name}, first page`}>
+            <Logo name={name} src={branding?.logo_url ? `${base}/logo` : undefined} />
           </Link>
           {me && (
             <>

@@ -12,7 +12,7 @@ from tests.conftest import AsMember, MakeTenant
 from tests.recruiting.imports.bulk.bulk_server import CLIENT_ID, TRANSACTION_TIME, BulkServer
 from tests.recruiting.imports.formats.reading_messages import PID, message
 from tests.recruiting.imports.importing import Importer
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 
 OBR = "OBR|1||F1|24323-8^Panel^LN|||20240304080000"
 OBX = "OBX|1|NM|718-7^Hb^LN||{}|g/dL|||||F"

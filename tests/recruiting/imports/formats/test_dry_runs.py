@@ -12,7 +12,7 @@ from tests.conftest import AsMember, Member
 from tests.recruiting.imports.fhir_examples import make_observation, make_patient
 from tests.recruiting.imports.formats.reading_messages import PID, message
 from tests.recruiting.imports.importing import Importer, write_ndjson
-from trially.auth.permissions import PhiLevel, Role
+from trially.auth.roles import PhiLevel, Role
 from trially.recruiting.imports.dry_run import OUTCOME_COLUMNS
 from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.writing import batches

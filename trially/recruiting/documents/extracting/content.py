@@ -14,6 +14,10 @@ _HTML_BEGINNING = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _HEAD_BYTES = 1024
+_ZIP_BEGINNING = b"PK\x03\x04"
+_WORD_PART = b"word/document.xml"
+"""Name of a part of a Word document. Names are not compressed in ZIP archives."""
+
 _MOST_CONTROL_SHARE = 0.02
 
 _CHARSETS = {
@@ -59,7 +63,7 @@ def decode_base64(text: str) -> bytes:
 
 
 def recognise(content: bytes, content_type: str | None) -> tuple[str, bytes | str]:
-    """Return the format (`pdf`, `rtf`, `html` or `text`), and the bytes or the decoded text.
+    """Return the format (`pdf`, `docx`, `rtf`, `html` or `text`), and the bytes or decoded text.
 
     The bytes decide, because many sources declare a wrong type. Only the difference between text
     and markup follows the declared type. Raises `ContentError` for other formats.
@@ -69,6 +73,8 @@ def recognise(content: bytes, content_type: str | None) -> tuple[str, bytes | st
         return "pdf", content
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{\\rtf"):
         return "rtf", content
+    if content.startswith(_ZIP_BEGINNING) and _WORD_PART in content:
+        return "docx", content
     kind = (content_type or "").partition(";")[0].strip().lower()
     is_text = kind.startswith(_TEXT_TYPES)
     is_markup = kind.startswith(_MARKUP_TYPES) or kind.endswith("+xml")

@@ -56,7 +56,7 @@ SENTENCES = {
     TextProblem.TOO_MUCH_MEMORY: "needs too much memory to be read",
     TextProblem.TOO_SLOW: "takes too long to be read; the pages read before are stored",
     TextProblem.UNREADABLE: "is damaged, or not of the format that it begins like",
-    TextProblem.UNSUPPORTED_TYPE: "is not text, HTML, RTF or PDF, so its text is not read",
+    TextProblem.UNSUPPORTED_TYPE: "is not text, HTML, RTF, PDF or DOCX, so its text is not read",
     TextProblem.URL_NOT_FETCHED: "is not a Binary; its URL is not fetched",
     TextProblem.USED_TOO_OFTEN: f"refers to a Binary that {MOST_USES} other documents have",
 }

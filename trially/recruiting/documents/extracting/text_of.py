@@ -25,7 +25,7 @@ class ExtractedText:
 
     pages: Sequence[str] = ()
     is_paged: bool = False
-    """The pages are those of a PDF."""
+    """The pages are those of a PDF or of a Word document."""
 
     problem: TextProblem | None = None
 
@@ -40,10 +40,18 @@ class Extraction:
     def read_base64(self, data: str, content_type: str | None) -> ExtractedText:
         """Return the text of an attachment."""
         try:
-            kind, content = recognise(decode_base64(data), content_type)
+            content = decode_base64(data)
         except ContentError as error:
             return ExtractedText(problem=error.problem)
-        return self.read(kind, content)
+        return self.read_bytes(content, content_type)
+
+    def read_bytes(self, content: bytes, content_type: str | None) -> ExtractedText:
+        """Return the text of a file."""
+        try:
+            kind, recognised = recognise(content, content_type)
+        except ContentError as error:
+            return ExtractedText(problem=error.problem)
+        return self.read(kind, recognised)
 
     def read(self, kind: str, content: bytes | str) -> ExtractedText:
         """Return the text of content whose format is known."""
@@ -53,7 +61,7 @@ class Extraction:
             return ExtractedText(problem=TextProblem.TOO_SLOW)
         binary = content.encode(errors="replace") if isinstance(content, str) else content
         read, problem = WORKERS.read(kind, binary, self.deadline, self.tenant_id)
-        if kind == "pdf":
+        if kind == "pdf" or len(read) > 1:
             pages = [clean(page) for page in read[:MOST_PAGES]]
             if problem is None and not any(pages):
                 problem = TextProblem.NO_TEXT
@@ -68,7 +76,8 @@ def in_pages(text: str, problem: TextProblem | None = None) -> ExtractedText:
         line, space = (rest.rfind(each, 1, LONGEST_PAGE + 1) for each in ("\n", " "))
         end = line if line > 0 else space if space > 0 else LONGEST_PAGE
         pages.append(rest[:end])
-        rest = rest[end:].lstrip("\n ")
+        # The indentation of a line says what it is part of.
+        rest = rest[end:].lstrip("\n") if line > 0 else rest[end:].lstrip(" ")
     if rest:
         pages.append(rest)
     if not pages and problem is None:

@@ -65,8 +65,33 @@ def read_html(content: bytes) -> Iterator[str]:
     yield html_to_text(content.decode())
 
 
+def read_docx(content: bytes) -> Iterator[str]:
+    """Yield the text of each page of a Word document, or all of it if it does not say its pages.
+
+    Word writes where it began a page when it last showed the document. Deleted text that Word still
+    tracks is left out.
+    """
+    from docx import Document
+    from docx.oxml.ns import qn
+
+    pieces: list[str] = []
+    breaks = {qn("w:p"): "\n", qn("w:br"): "\n", qn("w:cr"): "\n", qn("w:tab"): "\t"}
+    text, page, fallback = qn("w:t"), qn("w:lastRenderedPageBreak"), "Fallback"
+    for element in Document(io.BytesIO(content)).element.body.iter():
+        if element.tag == text:
+            if not any(each.tag.endswith(fallback) for each in element.iterancestors()):
+                pieces.append(element.text or "")
+        elif element.tag == page:
+            yield "".join(pieces)
+            pieces.clear()
+        else:
+            pieces.append(breaks.get(element.tag, ""))
+    yield "".join(pieces)
+
+
 READERS: dict[str, Callable[[bytes], Iterator[str]]] = {
     "pdf": read_pdf,
+    "docx": read_docx,
     "rtf": read_rtf,
     "html": read_html,
 }

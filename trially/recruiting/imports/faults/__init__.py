@@ -63,6 +63,9 @@ class FaultCode(StrEnum):
     MRN_TAKEN = "mrn_taken"
     """Another patient has this medical record number."""
 
+    QUOTA_EXCEEDED = "quota_exceeded"
+    """The plan of the tenant does not allow the record. The import ended before its batch."""
+
     REJECTED = "rejected"
     """The database rejected a value of the record."""
 

@@ -24,7 +24,7 @@ from trially.recruiting.imports.fhir.values import (
 )
 from trially.recruiting.imports.urns import id_of_urn
 from trially.recruiting.sources.server_urls import base_of
-from trially.state import request_state
+from trially.request_state import request_state
 
 LONGEST_CONTENT_TYPE = 200
 _DATA_URL = re.compile(r"data:([^,]{0,200}?)(;base64)?,", re.IGNORECASE)

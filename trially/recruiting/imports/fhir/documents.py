@@ -33,7 +33,7 @@ from trially.recruiting.imports.fhir.values import (
     read_objects,
 )
 from trially.recruiting.patients.choices import WithdrawalReason
-from trially.recruiting.records.model import DateProblem
+from trially.recruiting.records.choices import DateProblem
 
 MOST_SECTION_LEVELS = 10
 

@@ -16,7 +16,7 @@ from trially.recruiting.imports.fhir.values import (
     read_id,
     unlisted,
 )
-from trially.recruiting.records.model import NEGATIVE_STATUSES, RecordType
+from trially.recruiting.records.choices import NEGATIVE_STATUSES, RecordType
 
 ENTERED_IN_ERROR = "entered-in-error"
 

@@ -26,7 +26,7 @@ from trially.recruiting.imports.fhir.reading_state import Reading
 from trially.recruiting.imports.fhir.rows import FactRow
 from trially.recruiting.imports.fhir.timings import When, read_when
 from trially.recruiting.imports.fhir.values import Json, read_code, read_objects
-from trially.recruiting.records.model import RecordType
+from trially.recruiting.records.choices import RecordType
 
 INACTIVE = "inactive"
 

@@ -21,7 +21,8 @@ from trially.recruiting.imports.fhir.values import (
     read_reference,
     read_text,
 )
-from trially.recruiting.patients.model import Patient, PatientIdentifier
+from trially.recruiting.patients.identifiers.model import PatientIdentifier
+from trially.recruiting.patients.model import Patient
 from trially.recruiting.sources.server_urls import base_of
 
 MOST_IDENTIFIERS = 100

@@ -32,7 +32,7 @@ from trially.recruiting.imports.fhir.values import (
     require_flag,
 )
 from trially.recruiting.patients.choices import WithdrawalReason
-from trially.recruiting.records.model import RecordType
+from trially.recruiting.records.choices import RecordType
 
 
 def translate_medication_request(

@@ -18,12 +18,7 @@ from trially.recruiting.imports.fhir.fact_parts import (
     set_status,
     set_when,
 )
-from trially.recruiting.imports.fhir.observed_values import (
-    NO_VALUE,
-    Value,
-    read_number,
-    read_value,
-)
+from trially.recruiting.imports.fhir.observed_values import NO_VALUE, Value, read_number, read_value
 from trially.recruiting.imports.fhir.reading_state import Reading
 from trially.recruiting.imports.fhir.rows import (
     LONGEST_FOCUS,
@@ -39,7 +34,7 @@ from trially.recruiting.imports.fhir.values import (
     read_objects,
     read_text,
 )
-from trially.recruiting.records.model import RecordType
+from trially.recruiting.records.choices import RecordType
 from trially.recruiting.sources.server_urls import base_of
 
 MOST_COMPONENTS = 1_000

@@ -7,7 +7,7 @@ from trially.recruiting.imports.fhir.dates import Date
 from trially.recruiting.imports.fhir.rows import FactRow
 from trially.recruiting.imports.fhir.values import Json
 from trially.recruiting.patients.visits import VISITED_STATUSES
-from trially.recruiting.records.model import DateProblem, RecordType
+from trially.recruiting.records.choices import DateProblem, RecordType
 
 EARLIEST = "1850"
 """Nothing that is recorded of a patient began before this year."""

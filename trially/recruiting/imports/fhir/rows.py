@@ -1,7 +1,7 @@
 """The rows that FHIR resources are translated to: plain values, ready for JSON."""
 
 from dataclasses import dataclass
-from typing import Any, Required, TypedDict, final
+from typing import Any, NotRequired, Required, TypedDict, final
 
 from trially.database.model import length_of
 from trially.recruiting.documents.model import Document
@@ -105,6 +105,8 @@ class PatientRow(TypedDict):
     impossible_dates: dict[str, str] | None
     active: bool
     entered_in_error: bool
+    custom_values: NotRequired[dict[str, str | int | float | bool]]
+    """Values of the tenant's own fields. All others of the patient stay."""
 
 
 @final

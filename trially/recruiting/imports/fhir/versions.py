@@ -2,7 +2,7 @@
 
 A resource does not say which version it has. Its profile may, and so do elements that only some
 versions have. A resource without any of them is R4, or the same in R4. `version_elements.py` has
-the elements of each type.
+the elements of each type, `version_changes.py` how each is changed.
 """
 
 import re
@@ -12,9 +12,9 @@ from typing import Any
 
 from trially.recruiting.imports.fhir.rows import ResourceError
 from trially.recruiting.imports.fhir.values import read_objects
+from trially.recruiting.imports.fhir.version_changes import FLAGS
 from trially.recruiting.imports.fhir.version_elements import (
     DSTU2,
-    FLAGS,
     R5,
     STU3,
     VERSIONED,

@@ -1,10 +1,12 @@
 """The results of reading other formats, counted as an import counts lines."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from trially.database.model import length_of
+from trially.recruiting.custom_fields.values import Value
 from trially.recruiting.imports.faults import Concern, FaultCode, LineFault, fault
 from trially.recruiting.imports.faults.model import ImportFault
 from trially.recruiting.imports.reading.input_meter import InputMeter
@@ -30,9 +32,11 @@ class Results:
         self._start_after = start_after
         self._count = 0
 
-    def resource(self, line: int, resource: Json) -> Iterator[ReadResource]:
-        """Yield the resource of a line, unless it is stored."""
-        return self._result(line, resource, None)
+    def resource(
+        self, line: int, resource: Json, custom: Mapping[str, Value] = MappingProxyType({})
+    ) -> Iterator[ReadResource]:
+        """Yield the resource of a line, with its custom values, unless it is stored."""
+        return self._result(line, resource, None, custom)
 
     def deletion(self, line: int, resource: Json, modified: str | None) -> Iterator[ReadResource]:
         """Yield that the source has deleted a resource, unless it is stored."""
@@ -65,10 +69,14 @@ class Results:
         return self._result(line, None, omitted)
 
     def _result(
-        self, line: int, resource: Json | Deletion | None, bad: LineFault | None
+        self,
+        line: int,
+        resource: Json | Deletion | None,
+        bad: LineFault | None,
+        custom: Mapping[str, Value] = MappingProxyType({}),
     ) -> Iterator[ReadResource]:
         self.line = line
         self._count += 1
         self.meter.count_line()
         if self._count > self._start_after:
-            yield ReadResource(self._file, line, resource, bad, self._count)
+            yield ReadResource(self._file, line, resource, bad, self._count, custom=custom)

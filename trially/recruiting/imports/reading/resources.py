@@ -1,9 +1,11 @@
 """Read FHIR resources from a file, one at a time, whatever its format and compression."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from trially.database.model import length_of
+from trially.recruiting.custom_fields.values import Value
 from trially.recruiting.imports.faults import FaultCode, LineFault, fault
 from trially.recruiting.imports.faults.model import ImportFault
 from trially.recruiting.imports.reading.bundles import ReadResult
@@ -34,6 +36,9 @@ class ReadResource(NamedTuple):
 
     base_url: str = ""
     """The base URL of the server that the entry's full URL names."""
+
+    custom: Mapping[str, Value] = MappingProxyType({})
+    """A patient's values of the tenant's own fields, which a column of a table has."""
 
 
 ResourceReader = Callable[[SourceFile, InputMeter, int], Iterator[ReadResource]]

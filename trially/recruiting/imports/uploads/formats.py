@@ -29,8 +29,13 @@ from trially.recruiting.imports.reading.source_files import (
     source_file_from_stream,
 )
 from trially.recruiting.imports.running import fingerprint_with
-from trially.recruiting.imports.stored_mappings import find_mapping, find_version_zone, find_zones
-from trially.recruiting.imports.uploads.receiving import HL7V2_TYPES, TABLE_TYPES
+from trially.recruiting.imports.stored_mappings import (
+    find_custom_fields,
+    find_mapping,
+    find_version_zone,
+    find_zones,
+)
+from trially.recruiting.imports.uploads.media_types import HL7V2_TYPES, TABLE_TYPES
 
 # Browsers read ISO 8859-1 as Windows-1252, which has more characters and is what files are in.
 _ENCODINGS = {
@@ -149,6 +154,7 @@ def _table_options(query: Mapping[str, Any], encoding: Encoding) -> TableOptions
         encoding,
         DELIMITER_NAMES[query["delimiter"]],
         find_version_zone(query["source"]),
+        find_custom_fields(kind),
     )
 
 

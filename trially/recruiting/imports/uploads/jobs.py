@@ -22,6 +22,7 @@ from trially.database.placement import current_placement
 from trially.database.rows import Item, columns_named, fetch_items, of_current_tenant, table_of
 from trially.database.session import db, transaction
 from trially.http.problems import Problem
+from trially.http.uploads import KEPT_IN_MEMORY_BYTES
 from trially.jobs.enqueuing import enqueue
 from trially.jobs.files import read_parts, store_file
 from trially.jobs.kinds import (
@@ -43,9 +44,8 @@ from trially.recruiting.imports.running import ImportStoppedError
 from trially.recruiting.imports.slots import TooManyQueuedError
 from trially.recruiting.imports.uploads.formats import UploadedFile, open_upload
 from trially.recruiting.imports.uploads.importing import import_upload
-from trially.recruiting.imports.uploads.receiving import KEPT_IN_MEMORY_BYTES
 from trially.recruiting.sources.locking import lock_until_commit
-from trially.state import request_state
+from trially.request_state import request_state
 
 FAILED = "The import failed. Read its errors."
 INTERRUPTED = "The job was interrupted. It continues the import when it runs again."

@@ -20,6 +20,7 @@ from trially.http.contract import (
     queries,
     returns,
 )
+from trially.http.uploads import received_upload
 from trially.jobs.schema import JobSchema
 from trially.recruiting.imports.dry_run import try_import
 from trially.recruiting.imports.limits import ImportLimits
@@ -35,7 +36,7 @@ from trially.recruiting.imports.uploads.formats import (
 )
 from trially.recruiting.imports.uploads.importing import import_upload
 from trially.recruiting.imports.uploads.jobs import enqueue_import
-from trially.recruiting.imports.uploads.receiving import MEDIA_TYPES, received_upload
+from trially.recruiting.imports.uploads.media_types import MEDIA_TYPES
 from trially.recruiting.imports.uploads.schema import DryRunSchema, UploadQuerySchema
 
 
@@ -124,7 +125,7 @@ def _received(query: dict[str, Any]) -> Iterator[tuple[UploadedFile, ImportLimit
             min(settings.imports_per_process, max(1, settings.threads // 2)),
             settings.imports_per_tenant,
         ),
-        received_upload(request, settings.max_import_bytes) as (file, digest),
+        received_upload(request, MEDIA_TYPES, settings.max_import_bytes) as (file, digest),
     ):
         limits = ImportLimits.of_upload(settings)
         charset = request.mimetype_params.get("charset")

@@ -78,6 +78,11 @@ class Batch:
             or time.monotonic() - self.begun_at >= BATCH_SECONDS
         )
 
+    @property
+    def first_place(self) -> tuple[str, int]:
+        """The file and the line of the first record to write."""
+        return min(((each.file, each.line) for each in self.resources.values()), default=("", 0))
+
     def add(self, line: ReadResource) -> None:
         """Translate and count a resource. The batch keeps its rows only, to stay small."""
         self.lines += 1
@@ -133,6 +138,8 @@ class Batch:
             too_large = ResourceError(kind, problem, FaultCode.TOO_LARGE)
             self._record_fault(line, resource, too_large, Concern.RECORD)
             return
+        if line.custom and kind == "Patient":
+            rows[0]["custom_values"] = dict(line.custom)
         json_rows = orjson.dumps(rows, option=orjson.OPT_SORT_KEYS)
         self.rows += len(rows)
         self.json_bytes += len(json_rows)

@@ -11,7 +11,7 @@ from trially.recruiting.imports.source_state import SourceState
 from trially.recruiting.imports.writing.model import RecordDeletion
 from trially.recruiting.imports.writing.resources import TranslatedResource, WriteCounts
 from trially.recruiting.imports.writing.upserting import is_newer, run_with_rows
-from trially.recruiting.patients.model import ErasedPatient
+from trially.recruiting.patients.erasures.model import ErasedPatient
 from trially.recruiting.sources.server_urls import split_patient_url
 
 _RECORDSET = (

@@ -12,7 +12,7 @@ from trially.database.sealed_rows import stored_row
 from trially.database.session import db
 from trially.recruiting.imports.fhir.rows import IdentifierRow
 from trially.recruiting.imports.writing.upserting import compose_insert, run_with_rows
-from trially.recruiting.patients.model import PatientIdentifier
+from trially.recruiting.patients.identifiers.model import PatientIdentifier
 from trially.recruiting.search.indexing import write_names
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def write_identifiers(
 
     The rows have `is_new`, `id`, `base_url` and `source_id`.
     """
-    ids = _ids_of(written)
+    ids = ids_of(written)
     changed = [row.id for row in written if row.is_new is False]
     table = table_of(PatientIdentifier)
     if changed:
@@ -49,7 +49,7 @@ def write_identifiers(
 
 def write_all_names(patients: Iterable["TranslatedResource"], written: Sequence[Row[Any]]) -> None:
     """Replace the names of the patients that were written."""
-    ids = _ids_of(written)
+    ids = ids_of(written)
     names = {
         patient_id: patient.rows[0]["names"]
         for patient in patients
@@ -59,6 +59,6 @@ def write_all_names(patients: Iterable["TranslatedResource"], written: Sequence[
         write_names(names)
 
 
-def _ids_of(written: Sequence[Row[Any]]) -> Mapping[tuple[str, str], UUID]:
+def ids_of(written: Sequence[Row[Any]]) -> Mapping[tuple[str, str], UUID]:
     """Return the ids of the patients that were written, by base URL and id at the source."""
     return {(row.base_url, row.source_id): row.id for row in written if row.is_new is not None}

@@ -15,8 +15,9 @@ from trially.database.rows import of_current_tenant
 from trially.database.session import db
 from trially.recruiting.imports.fhir.references import is_identifier_key, split_identifier_key
 from trially.recruiting.patients.choices import RecordStatus
+from trially.recruiting.patients.identifiers.model import PatientIdentifier
 from trially.recruiting.patients.lifetimes import DAYS_AFTER_DEATH
-from trially.recruiting.patients.model import Patient, PatientIdentifier
+from trially.recruiting.patients.model import Patient
 from trially.recruiting.search.current_records import current_records
 from trially.recruiting.sources.server_urls import split_patient_url
 

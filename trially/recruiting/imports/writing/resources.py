@@ -13,6 +13,10 @@ from trially.database.sealed_rows import new_keys, stored_row
 from trially.database.sealing import field_state
 from trially.database.session import db
 from trially.recruiting.imports.fhir.meta import Version
+from trially.recruiting.imports.writing.custom_values import (
+    lock_custom_fields,
+    write_custom_values,
+)
 from trially.recruiting.imports.writing.identifying import write_all_names, write_identifiers
 from trially.recruiting.imports.writing.model import Medication
 from trially.recruiting.imports.writing.patient_keys import FoundPatient
@@ -89,13 +93,17 @@ class TranslatedResource(NamedTuple):
         return source_id
 
 
+_WITHOUT_COLUMN = frozenset({"identifiers", "names", "custom_values"})
+
 PlacedRecord = tuple[TranslatedResource, FoundPatient]
 """A fact or a document, and its patient."""
 
 
 def write_patients(patients: Sequence[TranslatedResource], source: str) -> WriteCounts:
     """Write patients of a source, with all that they are found by, and which are replaced."""
+    custom_fields = lock_custom_fields(patients)
     rows = _upsert_patients(patients, source)
+    write_custom_values(patients, rows, custom_fields)
     write_identifiers(patients, rows)
     write_all_names(patients, rows)
     written = [row.id for row in rows if row.is_new is not None]
@@ -203,7 +211,7 @@ def _with_key(item: Item, table: Table) -> Item:
 
     PostgreSQL would ignore that, and could log it.
     """
-    stored = {name: value for name, value in item.items() if name not in ("identifiers", "names")}
+    stored = {name: value for name, value in item.items() if name not in _WITHOUT_COLUMN}
     return {**stored, **new_keys(table)}
 
 

@@ -70,7 +70,7 @@ def _compose_patients(birth_date: str, new_only: Sequence[str] = ()) -> str:
         Patient,
         PatientRow,
         ("source", "base_url", "source_id"),
-        not_stored=["entered_in_error", "identifiers", "names"],
+        not_stored=["entered_in_error", "identifiers", "names", "custom_values"],
         also_set=f"{INCREMENT_VERSION}, {keep_corrections(birth_date)}",
         kept=kept,
         stored_in=stored_in,

@@ -12,7 +12,11 @@ from trially.database.rows import Item, delete_item, of_current_tenant, table_of
 from trially.database.session import db, transaction
 from trially.recruiting.patients.erasing import find_records, remember_erased
 from trially.recruiting.patients.erasures.counting import count_rows
-from trially.recruiting.patients.erasures.forgetting import count_waiting_files, forget_answers
+from trially.recruiting.patients.erasures.forgetting import (
+    count_waiting_files,
+    forget_answers,
+    forget_copies,
+)
 from trially.recruiting.patients.erasures.holds import held_among
 from trially.recruiting.patients.erasures.reasons import ErasureReason
 from trially.recruiting.patients.erasures.tombstones import ErasedRecords, write_tombstone
@@ -47,6 +51,7 @@ def _erase_again(record: Item) -> None:
     delete_item(Patient, record["id"])
     remember_erased(record, by)
     forget_answers(ids)
+    forget_copies()
     erased = ErasedRecords(
         patient_id=record["id"],
         site_id=record["site_id"],

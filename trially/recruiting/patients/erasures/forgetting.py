@@ -8,6 +8,7 @@ import orjson
 from sqlalchemy import func, select, text
 
 from trially.database.changes import note_derived
+from trially.database.discarding import discard_rows, discarded_tables
 from trially.database.placement import current_placement
 from trially.database.rows import Item, of_current_tenant, table_of
 from trially.database.sealing import field_state, forms_of_text
@@ -78,6 +79,9 @@ FORGOTTEN_BY_KEY = frozenset(
 FORGOTTEN_BY_ID = frozenset({"idempotency_key"})
 """The tables that `forget_answers` deletes from."""
 
+FORGOTTEN_BY_TRIGGER = frozenset({"match_subject"})
+"""The tables whose rows lose the id of a patient who is deleted."""
+
 # An answer that is stored for a repeated request shows the patient, or names them in its path.
 _FORGET_ANSWERS = """
 DELETE FROM idempotency_key
@@ -132,6 +136,12 @@ def forget_answers(patient_ids: Collection[UUID]) -> None:
             text(_FORGET_ANSWERS),
             {"tenant_id": str(current_placement().tenant_id), "id": str(each)},
         )
+
+
+def forget_copies() -> None:
+    """Delete what matching has read of all patients, because no row of it is about one alone."""
+    for table in discarded_tables():
+        discard_rows(table)
 
 
 def count_waiting_files() -> int:

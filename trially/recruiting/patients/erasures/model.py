@@ -1,16 +1,16 @@
-"""Tables of legal holds of patients, and of tombstones of erased persons."""
+"""Tables of legal holds, of erased records of patients, and of tombstones of erased persons."""
 
 import datetime as dt
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint, Index, String, UniqueConstraint, func
+from sqlalchemy import ForeignKeyConstraint, Index, LargeBinary, String, UniqueConstraint, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.database.classes import REMOVED, Copied, Held, classify, identifier
 from trially.database.model import TenantModel
-from trially.database.protection import OF_MEMBERS, SEALED, protect
+from trially.database.protection import DIGESTS, OF_MEMBERS, SEALED, SOURCES, protect
 from trially.database.sealed_types import SealedText
 from trially.database.since import since
 
@@ -60,6 +60,22 @@ class PersonErasure(TenantModel):
     )
 
 
+class ErasedPatient(TenantModel):
+    """A patient that a member erased, so that no import brings the person back.
+
+    Only a digest of the record's key is stored, with a salt of its source.
+    """
+
+    __tablename__ = "erased_patient"
+
+    source: Mapped[str] = mapped_column(String(64))
+    digest: Mapped[bytes] = mapped_column(LargeBinary)
+    erased_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
+    erased_by: Mapped[str | None] = mapped_column(String(255))
+
+    __table_args__ = (UniqueConstraint("tenant_id", "source", "digest"),)
+
+
 classify(
     PatientHold,
     {
@@ -89,3 +105,21 @@ classify(
     Copied.NEVER,
 )
 protect(PersonErasure, {}, OF_MEMBERS)
+classify(
+    ErasedPatient,
+    {
+        identifier("source"): "source",
+        Held.DIGEST: "digest",
+        Held.MOMENT: "erased_at",
+        REMOVED: "erased_by",
+    },
+    Copied.UNMASKED,
+)
+protect(
+    ErasedPatient,
+    {
+        SOURCES: "source",
+        DIGESTS: "digest",
+        OF_MEMBERS: "erased_by",
+    },
+)

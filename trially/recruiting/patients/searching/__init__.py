@@ -4,15 +4,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import false
+from sqlalchemy import ColumnElement, false
 
 from trially.database.rows import table_of
 from trially.http.masking import refuse_masked
 from trially.http.pages import Page, make_page, read_cursor
 from trially.http.problems import validation_failed
+from trially.recruiting.custom_fields.choices import CustomResource
+from trially.recruiting.custom_fields.filtering import searched_values
 from trially.recruiting.patients.choices import ListedStatus
 from trially.recruiting.patients.model import Patient
 from trially.recruiting.search.blinding import LostSearchError, stored_words
+from trially.recruiting.search.custom_values import of_records_with
 from trially.recruiting.search.matching import (
     Finds,
     Place,
@@ -50,14 +53,16 @@ def search_page(patients: Resource, body: Mapping[str, Any], **always: Any) -> P
     caller.
     """
     refuse_masked({name for name in body if name == "q" or name in patients.masked})
+    custom = of_records_with(table_of(Patient).c.id, searched_values(CustomResource.PATIENT, body))
     if not any(name in body for name in TYPED):
-        return _explained(patients.page(body, **always), [], Finds.PATIENTS)
+        return _explained(patients.page(body, custom, **always), [], Finds.PATIENTS)
     typed, finds = _read_words(body), _finds(body["record_status"])
     words = _stored_words(typed, body)
     if "sort" in body or not words:
         ids = table_of(Patient).c.id.in_(matches(words, finds)) if words else false()
-        return _explained(patients.page(body, [ids], **always), words, finds)
-    page = _explained(_ranked_page(patients, words, finds, {**body, **always}), words, finds)
+        return _explained(patients.page(body, [ids, *custom], **always), words, finds)
+    page = _ranked_page(patients, words, finds, {**body, **always}, custom)
+    page = _explained(page, words, finds)
     if not page["data"] and body["cursor"] is None:
         _refuse_parts(typed, words, body)
     return page
@@ -86,10 +91,14 @@ def _pointer(body: Mapping[str, Any]) -> str:
 
 
 def _ranked_page(
-    patients: Resource, words: Sequence[Word], finds: Finds, body: Mapping[str, Any]
+    patients: Resource,
+    words: Sequence[Word],
+    finds: Finds,
+    body: Mapping[str, Any],
+    custom: Sequence[ColumnElement[bool]],
 ) -> Page:
     tenant_id, limit = current_tenant().tenant_id, body["limit"]
-    conditions = patients.conditions(body)
+    conditions = [*patients.conditions(body), *custom]
     position = read_cursor(tenant_id, body)
     after = None if position is None else _read_place(position)
     places = find_patients(words, conditions, finds=finds, limit=limit + 1, after=after)

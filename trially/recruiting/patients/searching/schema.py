@@ -4,6 +4,7 @@ from marshmallow import Schema, fields
 
 from trially.http.fields import EXAMPLE, Choice, PageBodySchema, Sort, Text
 from trially.phi import PLAIN
+from trially.recruiting.custom_fields.value_schemas import searched_custom_values
 from trially.recruiting.patients.choices import Sex
 from trially.recruiting.patients.model import SORTS
 from trially.recruiting.patients.schema import (
@@ -86,4 +87,5 @@ class PatientSearchSchema(PageBodySchema):
     sex = Choice(Sex)
     site_id = fields.UUID()
     record_status = record_status_filter()
+    custom = searched_custom_values()
     sort = Sort(SORTS)

@@ -5,14 +5,8 @@ from collections.abc import Iterator
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from trially.tenancy.catalog import (
-    Operation,
-    PlacementRecord,
-    Server,
-    Tenant,
-    TenantStatus,
-    Tier,
-)
+from trially.tenancy.catalog import Operation, PlacementRecord, Server, Tenant
+from trially.tenancy.catalog_choices import TenantStatus, Tier
 from trially.tenancy.lifecycle.moving.blockers import Blocker
 from trially.tenancy.lifecycle.operations import UNFINISHED
 from trially.tenancy.servers.choice import find_objection

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from trially.errors import OperatorError
-from trially.tenancy.catalog import UNBUILT, UNCLAIMED, PlacementRecord, Server, Tenant, Tier
+from trially.tenancy.catalog import PlacementRecord, Server, Tenant
+from trially.tenancy.catalog_choices import UNBUILT, UNCLAIMED, Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.lifecycle.moving.moves import MoveOptions, move_tenant
 from trially.tenancy.schema.failures import describe_failure

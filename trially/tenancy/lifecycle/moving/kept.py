@@ -9,7 +9,8 @@ from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session, joinedload
 from uuid_utils.compat import uuid7
 
-from trially.tenancy.catalog import Operation, OperationState, PlacementRecord
+from trially.tenancy.catalog import Operation, PlacementRecord
+from trially.tenancy.catalog_choices import OperationState
 from trially.tenancy.catalog_sessions import catalog_transaction, control_engine
 from trially.tenancy.lifecycle.moving.removing import remove_rows
 from trially.tenancy.lifecycle.moving.sides import side_of

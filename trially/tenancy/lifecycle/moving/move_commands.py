@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.lifecycle.completing import complete_server
 from trially.tenancy.lifecycle.moving.kept import kept_placements
@@ -18,11 +18,7 @@ from trially.tenancy.lifecycle.moving.moves import (
     move_back,
     move_tenant,
 )
-from trially.tenancy.lifecycle.moving.reporting import (
-    MoveLine,
-    print_check,
-    print_move,
-)
+from trially.tenancy.lifecycle.moving.reporting import MoveLine, print_check, print_move
 from trially.tenancy.lifecycle.moving.settling import Settled, UnsettledError, settle
 from trially.tenancy.lifecycle.tenant_commands import slug_argument
 from trially.tenancy.repeating import in_rounds

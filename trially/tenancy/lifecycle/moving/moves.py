@@ -10,16 +10,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from trially.tenancy.catalog import (
-    Operation,
-    OperationState,
-    PlacementRecord,
-    Server,
-    Tenant,
-    Tier,
-)
+from trially.tenancy.catalog import Operation, PlacementRecord, Server, Tenant
+from trially.tenancy.catalog_choices import OperationState, Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.directory import directory
+from trially.tenancy.lifecycle.listing import get_tenant
 from trially.tenancy.lifecycle.moving.blockers import Blocker
 from trially.tenancy.lifecycle.moving.catalog_checks import unfinished_operations_of
 from trially.tenancy.lifecycle.moving.errors import MoveError
@@ -29,6 +24,8 @@ from trially.tenancy.lifecycle.moving.preflight import find_blockers, find_unche
 from trially.tenancy.lifecycle.moving.steps import MOVE
 from trially.tenancy.lifecycle.operations import OperationKind, run_operation
 from trially.tenancy.lifecycle.status import find_to_change
+from trially.tenancy.plans.reading import get_plan
+from trially.tenancy.plans.tiers import allows
 from trially.tenancy.servers.access import NoServerError
 from trially.tenancy.tiers import TIERS, PlacementTier
 
@@ -90,9 +87,9 @@ def check_move(reference: str, tier: Tier | None, server: str | None) -> Check:
     Without a tier or a server, it is the tenant's present one. Raises `UnknownTenantError` or
     `NoServerError`.
     """
+    tenant = get_tenant(reference)
+    name = server or tenant.placement.server.name
     with catalog_transaction() as session:
-        tenant = find_to_change(session, reference)
-        name = server or tenant.placement.server.name
         chosen = session.scalar(select(Server).where(Server.name == name))
     if chosen is None:
         raise NoServerError(name)
@@ -113,7 +110,7 @@ def check_move_back(reference: str) -> Check:
 
 def _check(tenant: Tenant, server: Server, tier: Tier, *, kept: PlacementRecord | None) -> Check:
     source = tenant.placement
-    blockers = find_blockers(source, server, tier, kept=kept)
+    blockers = [*_forbidden(tenant, tier, kept), *find_blockers(source, server, tier, kept=kept)]
     try:
         estimated = estimate(source, MEASURED)
         unchecked = find_unchecked(source, estimated)
@@ -122,6 +119,22 @@ def _check(tenant: Tenant, server: Server, tier: Tier, *, kept: PlacementRecord 
             raise
         return Check(tenant, server, tier, blockers, None, ())
     return Check(tenant, server, tier, blockers, estimated, unchecked)
+
+
+def _forbidden(tenant: Tenant, tier: Tier, kept: PlacementRecord | None) -> Iterator[Blocker]:
+    """Yield that the plan does not allow another tier. Moving back undoes a move, so it may."""
+    if kept is not None or tier == tenant.placement.tier:
+        return
+    with catalog_transaction() as session:
+        plan = get_plan(session, tenant.plan)
+    if not allows(plan, tier):
+        yield Blocker(
+            "tier_not_in_plan",
+            f"The plan {plan.name} of {tenant.slug} does not allow the tier {tier}, but"
+            f" {', '.join(plan.tiers)}.",
+            f"Choose one of these, or give it another plan: `flask tenants set {tenant.slug}"
+            " --plan …`.",
+        )
 
 
 def move_tenant(
@@ -134,7 +147,7 @@ def move_tenant(
     Raises `UnknownTenantError`, `NoServerError`, `BlockedMoveError` or another `MoveError`.
     """
     check = check_move(reference, tier, server)
-    if blockers := [*check.blockers, *_beyond(check.retained_bytes, options.max_wal_bytes)]:
+    if blockers := blockers_of(check, options):
         raise BlockedMoveError(blockers)
     with catalog_transaction() as session:
         tenant = find_to_change(session, reference)
@@ -142,6 +155,11 @@ def move_tenant(
         target = allocate_target(session, tenant, TIERS[check.tier], chosen)
         operation = begin_move(session, MOVE, tenant, target, options, was_kept=False)
     return run_move(operation)
+
+
+def blockers_of(check: Check, options: MoveOptions) -> Sequence[Blocker]:
+    """Return what stands against a move with these options."""
+    return [*check.blockers, *_beyond(check.retained_bytes, options.max_wal_bytes)]
 
 
 def _beyond(retained_bytes: int, limit: int) -> Iterator[Blocker]:

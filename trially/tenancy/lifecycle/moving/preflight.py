@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from trially.config import current_settings
 from trially.database.connecting import connect
-from trially.tenancy.catalog import PlacementRecord, Server, Tier
+from trially.tenancy.catalog import PlacementRecord, Server
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.catalog_sessions import control_engine
 from trially.tenancy.lifecycle.moving.blockers import Blocker
 from trially.tenancy.lifecycle.moving.catalog_checks import obstacles, refusals

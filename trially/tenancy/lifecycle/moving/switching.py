@@ -12,7 +12,8 @@ from sqlalchemy import select, text, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from trially.tenancy.catalog import Operation, PlacementRecord, Tenant, TenantStatus
+from trially.tenancy.catalog import Operation, PlacementRecord, Tenant
+from trially.tenancy.catalog_choices import TenantStatus
 from trially.tenancy.lifecycle.moving.errors import BusyTenantError
 from trially.tenancy.lifecycle.moving.guards import open_at
 from trially.tenancy.lifecycle.moving.plan import MovePlan

@@ -8,7 +8,8 @@ from psycopg2 import sql
 from psycopg2.extensions import connection
 from sqlalchemy.orm import Session
 
-from trially.tenancy.catalog import PlacementRecord, Server, Tier
+from trially.tenancy.catalog import PlacementRecord, Server
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.catalog_sessions import control_engine
 from trially.tenancy.lifecycle.moving.blockers import Blocker
 from trially.tenancy.lifecycle.moving.estimating import show_rows_of
@@ -84,18 +85,17 @@ def read_new_tables(server: Server, tier: Tier, tenant_id: UUID) -> Tables:
     """Return the tables that a new placement of a tenant in a tier on a server would have.
 
     They are those of the shared database that has room, or of a clone of the server's template. The
-    allocation is rolled back, and the clone is dropped.
+    clone is dropped, and the catalog is only read.
     """
     with Session(control_engine()) as session:
-        chosen = session.get_one(Server, server.id)
-        allocated = TIERS[tier].allocate(session, chosen, tenant_id)
-        session.rollback()
+        database = TIERS[tier].find_database(session, server, tenant_id)
     access = server_access(server.name)
-    with access.administer() as raw:
-        exists = database_exists(raw, allocated.database)
-    if exists:
-        with access.administer(allocated.database) as raw:
-            return read_tables(raw, TIERS[tier].blank_schema or allocated.schema)
+    if database is not None:
+        with access.administer() as raw:
+            exists = database_exists(raw, database)
+        if exists:
+            with access.administer(database) as raw:
+                return read_tables(raw, TIERS[tier].blank_schema or TENANT_SCHEMA)
     with scratch_database(access) as scratch:
         return read_tables(driver_connection(scratch), TENANT_SCHEMA)
 

@@ -86,6 +86,18 @@ class Cells:
             return None
         return self._reading(field, lambda: read_quantity(text, self._plan.decimal_mark))
 
+    def plain_number(self, field: str) -> int | float | None:
+        """Return a number without a unit; None, with a fault, if the cell holds another text."""
+        quantity = self.quantity(field)
+        if quantity is None or quantity.unit or quantity.comparator:
+            self.add_fault(field, "is not a number")
+            return None
+        return quantity.number
+
+    def said(self, field: str, text: str) -> str:
+        """Return what the mapping says for a word, or else the word."""
+        return self._plan.options.mapping.values.get(field, {}).get(text.casefold(), text)
+
     def word(self, field: str, words: dict[str, str]) -> str | None:
         """Return FHIR's code for a word. The mapping's words count first."""
         text = self.text(field)

@@ -30,7 +30,7 @@ _SEXES = {
     "unknown": "unknown",
     "unbekannt": "unknown",
 }
-_FLAGS = {
+FLAGS = {
     **dict.fromkeys(("1", "true", "t", "y", "yes", "ja", "j", "x"), "true"),
     **dict.fromkeys(("0", "false", "f", "n", "no", "nein"), "false"),
 }
@@ -102,7 +102,7 @@ def _addresses(cells: Cells) -> list[Json]:
 
 
 def _flag(cells: Cells, field: str) -> bool | None:
-    word = cells.word(field, _FLAGS)
+    word = cells.word(field, FLAGS)
     return None if word is None else word == "true"
 
 

@@ -8,10 +8,13 @@ from zoneinfo import ZoneInfo
 
 from trially.recruiting.column_mappings.mapping import ColumnMapping
 from trially.recruiting.column_mappings.table_fields import (
+    CUSTOM_FIELD,
     REQUIRED,
     TableKind,
     guess_field,
 )
+from trially.recruiting.custom_fields.choices import CustomType
+from trially.recruiting.custom_fields.values import Definition
 from trially.recruiting.imports.formats.tables.rows import RowError, read_rows
 from trially.recruiting.imports.formats.tables.values import DecimalMark, decimal_mark_of
 from trially.recruiting.imports.formats.text_files import (
@@ -62,6 +65,21 @@ class TableOptions:
     """None: the most frequent delimiter of the header."""
     version_zone: ZoneInfo | None = None
     """Zone of the versions of rows, unless the mapping names one."""
+    custom: Mapping[str, Definition] = field(default_factory=dict)
+    """The tenant's own fields of patients, by `custom.NAME`."""
+
+    def meaning(self, header: str) -> str | None:
+        """Return the field that a header certainly means, or None."""
+        return header if header in self.custom else guess_field(header, self.kind)
+
+    def takes(self, name: str) -> bool:
+        """Return whether a custom field takes new values."""
+        return name in self.custom and not self.custom[name].is_archived
+
+    def is_number(self, name: str | None) -> bool:
+        """Return whether a field holds numbers, which may have a decimal comma."""
+        custom = self.custom.get(name or "")
+        return name in _NUMBER_FIELDS or (custom is not None and custom.type is CustomType.NUMBER)
 
 
 @dataclass(frozen=True)
@@ -121,7 +139,7 @@ def _plan(
         if isinstance(cells, RowError):
             raise PlanError(f"The header of {name} cannot be read. {cells}")
         columns, problems = _assign(cells, options)
-        positions = [each.number - 1 for each in columns if each.field in _NUMBER_FIELDS]
+        positions = [each.number - 1 for each in columns if options.is_number(each.field)]
         mark = _find_decimal_mark(options.mapping, rows, positions, meter)
         return TablePlan(options, name, codec, delimiter, skipped + number, columns, mark, problems)
     raise PlanError(f"{name} is empty.")
@@ -163,7 +181,7 @@ def _assign(headers: list[str], options: TableOptions) -> tuple[list[Column], li
     names = [header.strip().strip("\ufeff") for header in headers]
     mapped, problems = _find_mapped(names, options)
     declared = options.mapping.columns
-    guesses = [guess_field(name, options.kind) for name in names]
+    guesses = [options.meaning(name) for name in names]
     numbers = Counter(
         guess
         for position, guess in enumerate(guesses)
@@ -187,6 +205,11 @@ def _assign(headers: list[str], options: TableOptions) -> tuple[list[Column], li
         if number > 1
     ]
     found = {column.field for column in columns}
+    problems += [
+        f"{column.field} cannot be imported: there is no such custom field, or it is archived."
+        for column in columns
+        if column.field and CUSTOM_FIELD.fullmatch(column.field) and not options.takes(column.field)
+    ]
     problems += [
         f"No column holds {' or '.join(group)}. Name one in the mapping."
         for group in REQUIRED[options.kind]

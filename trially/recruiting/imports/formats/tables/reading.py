@@ -6,6 +6,7 @@ from typing import Any
 from trially.recruiting.imports.faults import FaultCode
 from trially.recruiting.imports.formats.results import Results
 from trially.recruiting.imports.formats.tables.cells import Cells
+from trially.recruiting.imports.formats.tables.custom_values import read_custom_values
 from trially.recruiting.imports.formats.tables.plans import TablePlan
 from trially.recruiting.imports.formats.tables.resources import translate_row
 from trially.recruiting.imports.formats.tables.rows import RowError, read_rows
@@ -46,7 +47,8 @@ class TableReader:
             line = plan.header_line - 1 + number
             row, resource, error = _translate(plan, cells)
             if resource is not None:
-                yield from results.resource(line, resource)
+                custom = read_custom_values(row, plan.options.custom) if row else {}
+                yield from results.resource(line, resource, custom)
             for fault in row.faults if row else ():
                 pointer = f"/{fault.field}"
                 if resource is not None:

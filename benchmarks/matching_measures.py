@@ -1,0 +1,299 @@
+"""Measure matching in one tenant, in a process of its own. It prints its figures as JSON."""
+
+import datetime as dt
+import gc
+import json
+import random
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from benchmarks.installation import settings_of_environment
+from benchmarks.matching_sql import ELIGIBLE, MASKS
+from benchmarks.matching_studies import (
+    EVERYONE,
+    LEAVES,
+    OTHER_SELECTORS,
+    make_study,
+    other_studies,
+    store_studies,
+    vary,
+)
+from benchmarks.processes import scheduled_seconds
+from trially import create_app
+from trially.database.changes import note_written
+from trially.database.placement import current_placement
+from trially.database.session import db, transaction
+from trially.recruiting.criteria.code_sets import NoTerminology
+from trially.recruiting.criteria.days import Moment, days_of
+from trially.recruiting.matching.setwise import SetWise
+from trially.recruiting.matching.subjects import changed_since, number_changes
+from trially.recruiting.study_matching.explaining import Explainer
+from trially.recruiting.study_matching.model import Trigger
+from trially.recruiting.study_matching.running import evaluate, run_changed, run_study
+from trially.recruiting.study_matching.studies import MatchedStudy, active_studies
+from trially.recruiting.study_matching.studies_of_patients import studies_of_patient
+from trially.tenancy.context import tenant_context
+
+TERMINOLOGY = NoTerminology()
+CHANGED, PAGE = 1_000, 50
+
+
+@dataclass
+class Sample:
+    """What some work took: seconds of the clock, and of CPU of this process and of its backend."""
+
+    seconds: float = 0.0
+    own_cpu: float = 0.0
+    postgres_cpu: float = 0.0
+
+
+class Measures:
+    """Measures the current tenant for a study of twenty conditions and for many others."""
+
+    def __init__(self) -> None:
+        # Now, as requests ask, and the end of tomorrow. Of a day to come, little is kept.
+        days = days_of("America/New_York")
+        now = dt.datetime.now(dt.UTC)
+        tomorrow = days.midnight(days.of(now) + 2) - dt.timedelta(seconds=1)
+        self.moments = [Moment(now, days), Moment(tomorrow, days)]
+        self.study = make_study(LEAVES)
+
+    @contextmanager
+    def sampled(self) -> Iterator[Sample]:
+        """Measure what is done in the block, with its COMMIT."""
+        sample = Sample()
+        before = time.process_time(), time.perf_counter()
+        with transaction():
+            backend = db.session.connection().connection.get_backend_pid()
+            postgres_cpu = scheduled_seconds(backend)
+            yield sample
+        sample.seconds = time.perf_counter() - before[1]
+        sample.own_cpu = time.process_time() - before[0]
+        sample.postgres_cpu = scheduled_seconds(backend) - postgres_cpu
+
+    def count(self, study: MatchedStudy, day: int = 0) -> tuple[int, int, int]:
+        """Count the patients of a study as a preview does, with one criterion off too."""
+        sets = SetWise(self.moments[day], TERMINOLOGY, study.context)
+        results = evaluate(study, sets)
+        verdicts = results.verdicts()
+        verdicts.attrition()
+        results.verdicts(off=[3]).attrition()
+        counts = verdicts.counts
+        return counts.eligible, counts.potential, counts.ineligible
+
+    def cold(self) -> dict[str, Any]:
+        """Count a study when nothing is kept."""
+        _forget()
+        before = _memory_mb("VmRSS")
+        Path("/proc/self/clear_refs").write_text("5")  # VmHWM begins anew.
+        with self.sampled() as sample:
+            counts = self.count(self.study)
+        return {"counts": counts, **asdict(sample), "memory_mb": _memory_mb("VmHWM") - before}
+
+    def repeated(self, studies: Sequence[MatchedStudy]) -> list[dict[str, Any]]:
+        """Count studies one after the other."""
+        samples = []
+        for each in studies:
+            with self.sampled() as sample:
+                self.count(each)
+            samples.append(asdict(sample))
+        return samples
+
+    def interactive(self) -> dict[str, Any]:
+        """Count a study again, with other bounds, and with conditions that were never read."""
+        cached = self.repeated([self.study] * 60)
+        varied = [
+            make_study([*LEAVES[:place], vary(LEAVES[place], number + 3), *LEAVES[place + 1 :]])
+            for number in range(3)
+            for place in range(len(LEAVES))
+            if LEAVES[place] != vary(LEAVES[place], 1)
+        ]
+        added = [make_study([*LEAVES, other]) for other in OTHER_SELECTORS]
+        return {
+            "cached": cached,
+            "changed_bound": self.repeated(varied),
+            "new_selector": self.repeated(added),
+        }
+
+    def by_hand(self, statement: str) -> dict[str, Any]:
+        """Run the study as SQL that is written by hand."""
+        with self.sampled() as sample:
+            rows = _execute(statement, now=self.moments[0].at).all()
+        return {**asdict(sample), "rows": len(rows)}
+
+    def writing(self) -> dict[str, Any]:
+        """Write a match of every patient, and write none when nothing has changed."""
+        [study] = store_studies([[EVERYONE]])
+        figures = {}
+        for name in ("first", "again"):
+            began = _wal_position()
+            with self.sampled() as sample:
+                counts = run_study(study, self.moments[0], TERMINOLOGY, Trigger.REQUEST)
+            written = counts["added"] + counts["changed"] + counts["removed"]
+            figures[name] = {
+                **asdict(sample),
+                "written": written,
+                "wal_bytes": _wal_position() - began,
+            }
+        _deactivate(study)
+        return figures
+
+    def many(self, studies: Sequence[MatchedStudy]) -> dict[str, Any]:
+        """Compute many studies from nothing, and for the next day."""
+        _forget()
+        with transaction():
+            _execute("DELETE FROM match WHERE tenant_id = :tenant_id")
+        return {"whole": self._run_all(studies, 0), "new_day": self._run_all(studies, 1)}
+
+    def _run_all(self, studies: Sequence[MatchedStudy], day: int) -> dict[str, Any]:
+        total, written, rows = Sample(), 0, 0
+        for each in studies:
+            with self.sampled() as sample:
+                counts = run_study(each, self.moments[day], TERMINOLOGY, Trigger.NEW_DAY)
+            written += counts["added"] + counts["changed"] + counts["removed"]
+            rows += counts["eligible"] + counts["potential"] + counts["ineligible"]
+            for name, value in asdict(sample).items():
+                setattr(total, name, getattr(total, name) + value)
+        return {**asdict(total), "written": written, "rows": rows, "studies": len(studies)}
+
+    def changed(self, studies: Sequence[MatchedStudy], patients: Sequence[UUID]) -> dict[str, Any]:
+        """Compute some patients who have changed, with many studies."""
+        with transaction():
+            before = number_changes()
+            _execute(
+                "UPDATE clinical_fact SET value_number = value_number + 1 WHERE tenant_id ="
+                " :tenant_id AND patient_id = ANY (CAST(:patients AS uuid[])) AND code = '8480-6'"
+                " AND type = 'observation'",
+                patients=[str(each) for each in patients],
+            )
+        with self.sampled() as sample:
+            number_changes()
+            found = changed_since(before, 2 * len(patients))
+            written = run_changed(studies, found, self.moments[1], TERMINOLOGY)
+        return {**asdict(sample), "patients": len(found), "written": written.total}
+
+    def one_patient(self, patients: Sequence[UUID]) -> list[dict[str, Any]]:
+        """List all studies for single patients. The studies are read each time."""
+        samples = []
+        for each in patients:
+            with self.sampled() as sample:
+                studies_of_patient(each, active_studies(), self.moments[1], TERMINOLOGY)
+            samples.append(asdict(sample))
+        return samples
+
+    def pages(self, patients: Sequence[UUID]) -> list[dict[str, Any]]:
+        """Explain pages of patients for one study."""
+        samples, rest = [], iter(patients)
+        while page := list(islice(rest, PAGE)):
+            with self.sampled() as sample:
+                list(Explainer([self.study], self.moments[0], TERMINOLOGY).explain(page))
+            samples.append(asdict(sample))
+        return samples
+
+
+def _execute(statement: str, **parameters: Any) -> Any:
+    tenant_id = str(current_placement().tenant_id)
+    found = db.session.execute(text(statement), {"tenant_id": tenant_id, **parameters})
+    note_written("clinical_fact", "match", "protocol_version", patients=())
+    return found
+
+
+def _forget() -> None:
+    """Delete what matching has kept of the current tenant."""
+    with transaction():
+        _execute("DELETE FROM match_frame WHERE tenant_id = :tenant_id")
+        _execute("DELETE FROM match_leaf WHERE tenant_id = :tenant_id")
+
+
+def _deactivate(study: MatchedStudy) -> None:
+    with transaction():
+        _execute(
+            "UPDATE protocol_version SET status = 'superseded' WHERE tenant_id = :tenant_id"
+            " AND study_id = :study_id",
+            study_id=str(study.study_id),
+        )
+
+
+def _wal_position() -> int:
+    with transaction():
+        return int(_execute("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn").scalar_one())
+
+
+def _memory_mb(name: str) -> float:
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition(f"{name}:")[2].split()[0]) / 1024
+
+
+def _visible_share() -> float:
+    """Return the share of the pages of records of which an index is read alone."""
+    with transaction():
+        found = _execute(
+            "SELECT relallvisible::float / greatest(relpages, 1) FROM pg_class"
+            " WHERE oid = 'clinical_fact'::regclass"
+        )
+        return float(found.scalar_one())
+
+
+def _size() -> dict[str, Any]:
+    with transaction():
+        found = _execute(
+            "SELECT count(*) AS records, current_setting('shared_buffers') AS shared_buffers,"
+            " current_setting('server_version') AS version, pg_jit_available() AS jit"
+            " FROM clinical_fact WHERE tenant_id = :tenant_id"
+        )
+        return dict(found.one()._mapping)
+
+
+def _some_patients(count: int) -> list[UUID]:
+    with transaction():
+        ids = list(_execute("SELECT id FROM patient WHERE tenant_id = :tenant_id").scalars())
+    return random.Random(1).sample(ids, min(count, len(ids)))
+
+
+def _everything(measures: Measures, rounds: int, count: int) -> dict[str, Any]:
+    cold = [measures.cold() for _ in range(rounds)]
+    figures: dict[str, Any] = {"size": _size(), "cold": cold, **measures.interactive()}
+    figures["masks_by_hand"] = [measures.by_hand(MASKS) for _ in range(rounds)]
+    figures["eligible_by_hand"] = [measures.by_hand(ELIGIBLE) for _ in range(rounds)]
+    figures["writing"] = measures.writing()
+    patients = _some_patients(CHANGED)
+    figures["pages"] = measures.pages(patients)
+    if not count:
+        return figures
+    with transaction():
+        studies = active_studies()[:count]
+    if len(studies) < count:
+        studies += store_studies(other_studies(count)[len(studies) :])
+    figures |= measures.many(studies)
+    figures["changed"] = measures.changed(studies, patients)
+    figures["one_patient"] = measures.one_patient(patients[:20])
+    return figures
+
+
+def main() -> None:
+    slug, wanted, rounds, studies = sys.argv[1:]
+    app = create_app(settings_of_environment())
+    gc.freeze()  # as a worker that serves does
+    run: Callable[[Measures], Any] = {
+        "cold": lambda measures: measures.cold(),
+        "visible_share": lambda _: _visible_share(),
+        "everything": lambda measures: _everything(measures, int(rounds), int(studies)),
+    }[wanted]
+    with app.app_context(), tenant_context(slug):
+        measures = Measures()
+        with transaction():
+            _execute("SELECT 1")
+        print(json.dumps(run(measures)))
+
+
+if __name__ == "__main__":
+    main()

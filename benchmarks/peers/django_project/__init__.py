@@ -1,0 +1,1 @@
+"""A Django project with django-tenants, set up as its documentation recommends."""

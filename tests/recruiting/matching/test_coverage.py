@@ -1,0 +1,144 @@
+"""Who is covered is the same set by set and patient by patient, also from what is kept."""
+
+import datetime as dt
+import random
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from flask import Flask
+from members import AsMember, MakeTenant, Member
+from sqlalchemy import insert, text
+from uuid_utils.compat import uuid7
+
+from trially.database.changes import note_written
+from trially.database.placement import current_placement
+from trially.database.session import db, transaction
+from trially.recruiting.criteria.code_sets import NoTerminology
+from trially.recruiting.criteria.days import Moment, days_of
+from trially.recruiting.criteria.evaluation.subjects import cover
+from trially.recruiting.criteria.language.durations import Duration
+from trially.recruiting.matching.charts import read_charts
+from trially.recruiting.matching.deciding import EVERYTHING
+from trially.recruiting.matching.setwise import SetWise
+from trially.recruiting.matching.subjects import patients_with
+from trially.recruiting.records.model import ClinicalFact
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_choices import Tier
+from trially.tenancy.context import tenant_context
+
+ZONES = ("America/New_York", "Europe/Berlin", "Pacific/Kiritimati")
+NOW = dt.datetime.now(dt.UTC).replace(microsecond=0)
+LOOK_BACK = Duration(months=2)
+PATIENTS = 60
+
+
+@pytest.fixture(scope="module")
+def tenant(make_tenant: MakeTenant, tier: Tier) -> Tenant:
+    make_tenant(tier)
+    return make_tenant(tier)
+
+
+@pytest.fixture(scope="module")
+def member(tenant: Tenant, as_member: AsMember) -> Member:
+    return as_member(tenant)
+
+
+@pytest.fixture(scope="module")
+def patients(member: Member) -> list[UUID]:
+    names = {"given_name": "Ada", "family_name": "Example", "sex": "other"}
+    answers = [
+        member.post("/patients", json={"mrn": str(uuid4()), "birth_date": "1960-05-17", **names})
+        for _ in range(PATIENTS)
+    ]
+    return [UUID(answer.json["id"]) for answer in answers]
+
+
+def make_facts(chance: random.Random, patient_id: UUID) -> Iterator[dict[str, Any]]:
+    """Yield records about the ends of the look-back, of all precisions and statuses."""
+    edges = (NOW, NOW - dt.timedelta(days=60))
+    for _ in range(chance.randint(0, 4)):
+        precision = chance.choice(("instant", "instant", "day", "month", "year", None))
+        at = chance.choice(edges) + dt.timedelta(hours=chance.randint(-80, 80))
+        if precision != "instant":
+            at = at.replace(hour=0, minute=0, second=0)
+        recorded_at = at + dt.timedelta(days=chance.randint(-3, 40))
+        yield {
+            "id": uuid7(),
+            "tenant_id": current_placement().tenant_id,
+            "patient_id": patient_id,
+            "type": "condition",
+            "code_system": "http://snomed.info/sct",
+            "code": "1",
+            "source": "fhir",
+            "source_type": "Condition",
+            "source_id": str(uuid4()),
+            "content_hash": b"-",
+            "start_at": None if chance.random() < 0.1 else at,
+            "start_precision": precision,
+            "recorded_at": recorded_at if chance.random() < 0.5 else None,
+            "verification_status": chance.choice((None, "confirmed", "refuted", "unconfirmed")),
+            "entered_in_error": chance.random() < 0.1,
+        }
+
+
+def add_facts(chance: random.Random, patients: list[UUID]) -> None:
+    facts = [fact for each in patients for fact in make_facts(chance, each)]
+    db.session.execute(insert(ClinicalFact), facts)
+
+
+def moments(zone: str) -> Iterator[Moment]:
+    """Yield moments of the next days, which what is kept of the first one serves too."""
+    for hours in (0, 20, 44, 70):
+        yield Moment(NOW + dt.timedelta(hours=hours), days_of(zone), LOOK_BACK)
+
+
+def assert_same(moment: Moment) -> int:
+    """Compare the covered patients of the current tenant, and return their number."""
+    sets = SetWise(moment, NoTerminology())
+    found = sets.panel.is_covered
+    ids = patients_with(range(sets.people.size))
+    ordinal_of = {patient_id: ordinal for ordinal, patient_id in ids.items()}
+    first_day = moment.before(LOOK_BACK)
+    for chart in read_charts(list(ordinal_of), moment, EVERYTHING):
+        expected = cover(chart.rows, moment).day >= first_day
+        rows = [tuple(getattr(row, name) for name in row.__slots__) for row in chart.rows]
+        assert found[ordinal_of[chart.person.id]] == expected, rows
+    return int(found.sum())
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_coverage_is_that_of_the_evaluator_of_one_patient(
+    app: Flask, tenant: Tenant, patients: list[UUID], zone: str
+) -> None:
+    chance = random.Random(zone)
+    with app.app_context(), tenant_context(str(tenant.id)):
+        with transaction():
+            db.session.execute(
+                text("DELETE FROM clinical_fact WHERE tenant_id = :id"), {"id": tenant.id}
+            )
+            add_facts(chance, patients)
+            note_written("clinical_fact", patients=())
+        with transaction():
+            numbers = [assert_same(moment) for moment in moments(zone)]
+        assert 0 < numbers[0] < PATIENTS
+
+        # A few patients change, and are read again.
+        with transaction():
+            add_facts(chance, chance.sample(patients, 3))
+            note_written("clinical_fact", patients=())
+        with transaction():
+            for moment in moments(zone):
+                assert_same(moment)
+
+
+def test_a_new_day_reads_no_record_of_who_is_surely_covered(
+    app: Flask, tenant: Tenant, patients: list[UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moment, later = list(moments(ZONES[1]))[:2]
+    with app.app_context(), tenant_context(str(tenant.id)), transaction():
+        SetWise(moment, NoTerminology()).panel  # noqa: B018  it is computed and kept
+        monkeypatch.setattr("trially.recruiting.matching.setwise.read_newest", None)
+
+        assert_same(later)

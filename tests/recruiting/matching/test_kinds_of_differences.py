@@ -1,0 +1,145 @@
+"""Kinds of patients about whom the evaluators once differed: each agrees with the slow one now."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tests.recruiting.criteria.generated import HBA1C, METFORMIN
+from tests.recruiting.criteria.generated_criteria import Json
+from tests.recruiting.criteria.slow_evaluator import Situation
+from tests.recruiting.matching.clinic_tables import add, fill, forget_frames, remove
+from tests.recruiting.matching.generated_clinics import Patient
+from tests.recruiting.matching.three_evaluators import Place, check
+from trially.recruiting.criteria.facts import Fact, Person
+from trially.recruiting.matching import lasting, setwise
+
+NOW = Situation(dt.datetime(2026, 6, 15, 9, tzinfo=dt.UTC), ZoneInfo("UTC"))
+MORNING = NOW.as_of - dt.timedelta(hours=1)
+MEASURED: Json = {"observation": {"in": {"codes": ["loinc|4548-4"]}}}
+
+
+@pytest.fixture(autouse=True)
+def _today(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lasting, "now", lambda: NOW.as_of)
+    monkeypatch.setattr(setwise, "FEW_PARTS", 1)
+
+
+def patient(number: int, *facts: Fact, state: str = "current") -> Patient:
+    return Patient(Person(UUID(int=number), dt.date(1960, 1, 1), "day", "female"), facts, state)
+
+
+def hba1c(number: int, at: dt.datetime = MORNING, **columns: object) -> Fact:
+    fact = Fact(
+        UUID(int=number),
+        "observation",
+        *HBA1C,
+        start_at=at,
+        start_precision="instant",
+        status="final",
+        value_number=Decimal(9),
+        unit="%",
+        source="a",
+        created_at=NOW.as_of,
+    )
+    return fact._replace(**columns)
+
+
+def agree(place: Place, leaf: Json, patients: Sequence[Patient], now: Situation = NOW) -> None:
+    with place.inside(place.tenant):
+        check([leaf], patients, now, "kind", place.score)
+
+
+def fill_with(place: Place, *patients: Patient) -> None:
+    with place.inside(place.tenant):
+        fill(patients)
+        forget_frames()
+
+
+@pytest.mark.parametrize(
+    "value", [{"gte": 2, "times": "ULN"}, {"text": ["positive"]}], ids=["limits", "texts"]
+)
+def test_values_that_are_not_packed(place: Place, value: Json) -> None:
+    patients = [
+        patient(1, hba1c(1, reference_high=Decimal(4))),
+        patient(2, hba1c(2, value_number=None, value_text="Positive")),
+        patient(3),
+    ]
+    fill_with(place, *patients)
+
+    agree(place, {"observation": {**MEASURED["observation"], "value": value}}, patients)
+
+
+@pytest.mark.parametrize("missing", ["unknown", "not_met", "covered"])
+def test_too_few_records(place: Place, missing: str) -> None:
+    order = Fact(
+        UUID(int=1),
+        "medication",
+        *METFORMIN,
+        start_at=MORNING,
+        start_precision="instant",
+        status="active",
+        source="a",
+        source_type="MedicationRequest",
+        created_at=NOW.as_of,
+    )
+    patients = [patient(1, order), patient(2)]
+    fill_with(place, *patients)
+    leaf = {"in": {"codes": ["rxnorm|860975"]}, "min_count": 2, "missing": missing}
+
+    agree(place, {"medication": leaf}, patients)
+
+
+def test_the_last_patients_are_not_current(place: Place) -> None:
+    patients = [patient(1, hba1c(1)), *(patient(n, hba1c(n), state="inactive") for n in (2, 3, 4))]
+    fill_with(place, patients[0])
+    with place.inside(place.tenant):
+        check([MEASURED], patients[:1], NOW, "kind", place.score)
+        add(patients[1:])
+
+    agree(place, {"observation": {**MEASURED["observation"], "pick": "any"}}, patients)
+
+
+def test_a_changed_patient_is_no_longer_current(place: Place) -> None:
+    patients = [patient(1, hba1c(1)), patient(2, hba1c(2))]
+    fill_with(place, *patients)
+    agree(place, MEASURED, patients)
+    gone = replace(patients[1], state="withdrawn")
+    with place.inside(place.tenant):
+        remove([2])
+        add([gone])
+
+    agree(place, MEASURED, [patients[0], gone])
+
+
+def test_a_record_begins_later_on_the_day(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    later = replace(NOW, as_of=NOW.as_of + dt.timedelta(hours=6))
+    patients = [patient(1, hba1c(1, later.as_of - dt.timedelta(hours=1))), patient(2)]
+    fill_with(place, *patients)
+    condition: Json = {"condition": {"in": {"codes": ["sct|44054006"]}}}
+    for leaf in (MEASURED, condition):
+        agree(place, leaf, patients)
+
+    monkeypatch.setattr(lasting, "now", lambda: later.as_of)
+
+    for leaf in (MEASURED, condition):
+        agree(place, leaf, patients, later)
+
+
+def test_a_day_to_come_is_not_the_day_when_it_comes(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tomorrow = replace(NOW, as_of=NOW.as_of + dt.timedelta(days=1))
+    afternoon = tomorrow.as_of + dt.timedelta(hours=6)
+    patients = [patient(1, hba1c(1), hba1c(2, afternoon, value_number=Decimal(5)))]
+    fill_with(place, *patients)
+    leaf = {**MEASURED["observation"], "value": {"gte": 7, "unit": "%"}}
+    agree(place, {"observation": leaf}, patients, replace(tomorrow, as_of=afternoon))
+
+    monkeypatch.setattr(lasting, "now", lambda: tomorrow.as_of)
+
+    agree(place, {"observation": leaf}, patients, tomorrow)

@@ -1,0 +1,1 @@
+"""Invitations, as the API creates, shows and withdraws them."""

@@ -1,0 +1,1 @@
+"""Who may see the sums of organisations: their tokens, their people, and what each role may do."""

@@ -1,0 +1,1 @@
+"""Who may use the platform API: its tokens, its operators, and what each role may do."""

@@ -1,0 +1,1 @@
+"""Studies as FHIR R4 resources, and which of them fit a patient of another system."""

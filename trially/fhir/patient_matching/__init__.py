@@ -1,0 +1,1 @@
+"""Find studies that fit a patient of another system. Nothing of the patient is stored."""

@@ -1,0 +1,1 @@
+"""The product's name, colours, logo and domain of one tenant, and how they become public."""

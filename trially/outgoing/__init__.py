@@ -1,0 +1,1 @@
+"""Requests that this back end sends to others: within a time, and to public addresses only."""

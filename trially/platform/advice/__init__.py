@@ -1,0 +1,1 @@
+"""Advice where tenants should live."""

@@ -1,0 +1,1 @@
+"""Operations: what was asked for, and how far it is."""

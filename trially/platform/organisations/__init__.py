@@ -1,0 +1,1 @@
+"""Organisations above tenants, and the sums that their people see."""

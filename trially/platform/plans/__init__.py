@@ -1,0 +1,1 @@
+"""Plans: list, create, change and delete them."""

@@ -1,0 +1,1 @@
+"""Tenants: list, create, change, suspend, move and erase them."""

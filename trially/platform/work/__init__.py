@@ -1,0 +1,1 @@
+"""What tasks do: each calls the function of a command. Importing a module registers its kinds."""

@@ -1,0 +1,1 @@
+"""Criteria and their results as English sentences."""

@@ -1,0 +1,1 @@
+"""What criteria mean: one function for each leaf, and how their results are combined."""

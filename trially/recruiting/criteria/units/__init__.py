@@ -1,0 +1,1 @@
+"""Units of measurement: which ones an analyte has, and how they are converted."""

@@ -1,0 +1,1 @@
+"""Custom fields: a tenant's own fields of patients, studies and sites."""

@@ -1,0 +1,1 @@
+"""Matching: which patients fit which studies, and why."""

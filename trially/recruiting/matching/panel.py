@@ -1,0 +1,94 @@
+"""The patients of a tenant on one day, and what leaves yield for those without a record."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trially.recruiting.criteria.days import NEVER, Moment
+from trially.recruiting.criteria.evaluation.subjects import Coverage, Subject
+from trially.recruiting.criteria.language.parts import Missing
+from trially.recruiting.criteria.rows import UNDATED
+from trially.recruiting.matching.bits import Flags
+from trially.recruiting.matching.packed_rows import Rows
+from trially.recruiting.matching.people import People
+
+Ordinals = NDArray[Any]
+
+NOT_COVERING = Coverage(UNDATED, NEVER)
+"""What leaves read of the coverage of a patient who is not covered."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A day, and whose records cover it."""
+
+    moment: Moment
+    people: People
+
+    is_covered: Flags
+    """By ordinal: whether a record of any type is within the tenant's look-back."""
+
+    @property
+    def size(self) -> int:
+        """Ordinals are below it."""
+        return self.people.size
+
+    def subjects(self, ordinals: Collection[int]) -> Mapping[int, Subject]:
+        """Return some patients, each made once. Those whose records are not current are left out.
+
+        They serve all leaves that read no study.
+        """
+        if not self._subjects.keys() >= set(ordinals):
+            for ordinal, person in self.people.persons(ordinals).items():
+                coverage = self.covering if self.is_covered[ordinal] else NOT_COVERING
+                subject = Subject(person, self.moment, coverage)
+                self._subjects.setdefault(ordinal, subject)
+        found = self._subjects
+        return {ordinal: found[ordinal] for ordinal in ordinals if ordinal in found}
+
+    @cached_property
+    def covering(self) -> Coverage:
+        """What leaves read of the coverage of a patient who is covered."""
+        return Coverage(self.moment.today, NEVER)
+
+    @cached_property
+    def _subjects(self) -> dict[int, Subject]:
+        return {}
+
+    def nobody(self) -> Flags:
+        """Return a flag for each ordinal, all false."""
+        return np.zeros(self.people.size, np.bool_)
+
+    def having(self, ordinals: Ordinals) -> Flags:
+        """Return a flag for each ordinal, true for some."""
+        flags = self.nobody()
+        flags[ordinals] = True
+        return flags
+
+    def absent(self, policy: Missing) -> Flags:
+        """Return who does not meet a leaf for which none of their records counts."""
+        if policy == Missing.COVERED:
+            return self.is_covered
+        return np.full(self.people.size, policy == Missing.NOT_MET)
+
+
+@dataclass(frozen=True)
+class Results:
+    """Who meets a leaf and who does not, as flags by ordinal. Others are undecided."""
+
+    met: Flags
+    not_met: Flags
+    conflict: Flags | None = None
+    """Who is undecided because sources contradict each other."""
+
+
+def distinct_days(rows: Rows, size: int) -> NDArray[np.int64]:
+    """Return by ordinal on how many different days rows began. The rows are of known days."""
+    if not len(rows):
+        return np.zeros(size, np.int64)
+    keys = rows["ordinal"].astype(np.int64) << 32 | rows["day"]
+    return np.bincount(np.unique(keys) >> 32, minlength=size)

@@ -1,0 +1,1 @@
+"""The identifiers of patients, as their sources send them."""

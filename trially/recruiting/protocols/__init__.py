@@ -1,0 +1,1 @@
+"""What a study asks for: its documents, and the versions of its protocol with their criteria."""

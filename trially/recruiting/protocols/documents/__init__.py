@@ -1,0 +1,1 @@
+"""Documents of studies: encrypted files, and their text in pages."""

@@ -1,0 +1,1 @@
+"""The sites of a study: where the tenant recruits for it."""

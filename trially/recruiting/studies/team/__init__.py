@@ -1,0 +1,1 @@
+"""The team of a study: the members who work on it."""

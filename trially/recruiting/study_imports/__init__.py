@@ -1,0 +1,1 @@
+"""Import studies from ClinicalTrials.gov."""

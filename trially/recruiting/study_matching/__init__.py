@@ -1,0 +1,1 @@
+"""Matches: the patients whom the criteria of a study select, and why."""

@@ -1,0 +1,1 @@
+"""Which patients have another verdict by another version of a study's protocol."""

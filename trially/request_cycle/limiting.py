@@ -1,0 +1,62 @@
+"""Count requests against the limits of the tenant's plan, and refuse what exceeds them.
+
+Only requests of members are counted: a token that is not valid, or a caller who is no member,
+spends nothing of a tenant's requests.
+"""
+
+from flask import Flask, Response
+
+from trially.auth.members.identities import Identity
+from trially.auth.plan_refusals import too_many_requests
+from trially.config import current_settings
+from trially.keys import current_keys
+from trially.observability.limit_metrics import limit_refusals_total, limit_store_available
+from trially.observability.tenant_metrics import labels
+from trially.rate_limits.counts import API_KEY, MEMBER, TENANT, Budget, share_of_caller
+from trially.rate_limits.headers import rate_limit_headers
+from trially.rate_limits.limiter import ExhaustedError, RateLimiter
+from trially.rate_limits.store import Store
+from trially.request_state import request_state
+from trially.state import app_state, state_of
+from trially.tenancy.entitlements.limits import Limit
+from trially.tenancy.tenant_entries import TenantEntry
+
+
+def count_request(identity: Identity, tenant: TenantEntry) -> None:
+    """Count the current request once, or raise `TooManyRequests`."""
+    most, state = tenant.plan.most(Limit.REQUESTS_PER_MINUTE), request_state()
+    if most is None or state.standings:
+        return
+    tenant_id, epoch = tenant.tenant_id, tenant.placement.epoch
+    of_caller = share_of_caller(most, current_settings().member_request_share)
+    # A program that runs away does not lock out the person who has made its key.
+    kind, caller_id = MEMBER, identity.member_id
+    if identity.api_key_id is not None:
+        kind, caller_id = API_KEY, identity.api_key_id
+    try:
+        state.standings = app_state().rate_limiter.spend(
+            Budget(TENANT, tenant_id, epoch, most),
+            Budget(kind, tenant_id, epoch, of_caller, caller_id),
+        )
+    except ExhaustedError as error:
+        state.standings = error.standings
+        limit_refusals_total.labels(labels.label_of(tenant_id), error.exhausted.name).inc()
+        raise too_many_requests(error.exhausted, tenant) from None
+
+
+def show_standings(response: Response) -> Response:
+    """Tell the client how much of the limits is left."""
+    standings = request_state().standings
+    if standings:
+        response.headers.update(rate_limit_headers(standings))
+    return response
+
+
+def init_app(app: Flask) -> None:
+    """Give the app its counts."""
+    state, settings = state_of(app), state_of(app).settings
+    store = None if settings.redis_url is None else Store(settings.redis_url)
+    with app.app_context():
+        state.rate_limiter = RateLimiter(current_keys(), settings.processes, store)
+    limit_store_available.set(1)  # A store that is not there does not fail.
+    app.after_request(show_standings)

@@ -1,0 +1,1 @@
+"""Change plans, and what single tenants have by them."""

@@ -1,0 +1,1 @@
+"""Webhooks: messages about events of a tenant, sent to addresses that its owner chooses."""
