@@ -50,7 +50,7 @@ def test_a_start_loads_no_library_that_it_does_not_need(statement: str, absent: 
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=300,
     )
 
     loaded = set(done.stdout.split())

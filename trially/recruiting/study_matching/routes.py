@@ -1,7 +1,7 @@
 """Routes of matches: how many patients fit a study, which ones, and why."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -141,7 +141,7 @@ def show_attrition(study_id: UUID, query: dict[str, Any]) -> Item:
     return _count(active_version(study_id), query.get("as_of"))
 
 
-def _count(study: MatchedStudy, as_of: dt.date | None, off: Sequence[str] = ()) -> Item:
+def _count(study: MatchedStudy, as_of: dt.date | None, off: Collection[int] = ()) -> Item:
     """Return how many patients the criteria of a study select."""
     # numpy is loaded when it is first needed, not at the start.
     from trially.recruiting.matching.setwise import SetWise
