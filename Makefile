@@ -54,13 +54,14 @@ fuzz: setup ## Fuzz the API with new requests each time (EXAMPLES=… of each ki
 agree: setup ## Compare the evaluators of criteria on new patients each time (EXAMPLES=… clinics on each tier)
 	FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/recruiting/matching/test_three_evaluators.py tests/recruiting/real_patients
 
-check: setup ## Check format, lint, types, import contracts, and numbers and SQL of migrations
+check: setup ## Check format, lint, types, import contracts, migrations and OpenAPI documents
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.migration_numbers
 	$(BIN)/python -m tools.lint_migrations
+	$(BIN)/python -m tools.start_checks
 
 format: setup ## Format the code and fix what can be fixed
 	$(BIN)/python -m ruff format .

@@ -1,5 +1,6 @@
 """The WSGI application: `gunicorn wsgi:app`, and what `flask` finds."""
 
+import gc
 import sys
 
 import click
@@ -7,21 +8,26 @@ import click
 from trially import create_app
 from trially.command_line import command_index, looks_for_command
 from trially.errors import OperatorError
+from trially.terminal.lazy import paused_collector
 
 context = click.get_current_context(silent=True)
 
 try:
     if context is None:
-        app = create_app()
-        # Commands check the secret key when they first use the catalog.
-        from trially.tenancy.recorded_keys import check_at_start
+        with paused_collector():
+            app = create_app()
+            # Commands check the secret key when they first use the catalog.
+            from trially.tenancy.recorded_keys import check_at_start
 
-        check_at_start(app)
+            check_at_start(app)
+        # No collection in service looks at the modules again.
+        gc.freeze()
     elif looks_for_command(context):
         # `flask` looks for a command, which makes the app that it needs itself.
         app = command_index(context)
     else:
-        app = create_app()
+        with paused_collector():
+            app = create_app()
 except OperatorError as error:
     sentence = f"trially cannot start. {error}"
     if context is not None:

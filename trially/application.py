@@ -30,10 +30,8 @@ from trially.recruiting.search import masked_clones
 from trially.recruiting.study_matching import compiling
 from trially.state import state_of
 from trially.tenancy.schema import fleet_revisions
-from trially.tenancy.schema.migration_commands import init_migrations
 from trially.usage import restored as restored_usage
 from trially.usage import sampling
-from trially.version import VERSION
 from trially.webhooks import restored as restored_webhooks
 
 PROVISIONING_RECEIVERS = (managing.add_owner, masked_clones.index_clone)
@@ -56,8 +54,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     Raises `SettingsError` if a setting is missing, `UnguardedViewError` if a view says neither
     what it requires nor that it is public, `UnauditedViewError` if a view shows patients and does
-    not say which, `UnprotectedTableError` if a migration creates a table
-    without its row security policy or its version trigger.
+    not say which. `tools/start_checks.py` checks what takes longer.
     """
     app = create_base_app(settings, request_cycle.Application)
     state = state_of(app)
@@ -74,7 +71,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     browsers.init_app(app, openapi.BROWSER_PATH)
     problems.init_app(app)
     retry_after.init_app(app)
-    init_migrations(app)
     fleet_revisions.init_app(app)
     identities.init_app(app, settings.placement_max_age_seconds)
     compiling.init_app(app)
@@ -89,7 +85,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     api.init_app(app)
     api.add_rooms(app, (platform, analysts))
     guide = f"{settings.public_url}{openapi.GUIDE_PATH}" if settings.development else None
-    openapi.init_app(app, VERSION, guide)
+    openapi.init_app(app, guide)
     _init_guide(app, settings)
 
     refuse_unguarded_views(app.view_functions)

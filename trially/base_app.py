@@ -14,7 +14,6 @@ from trially.database import session
 from trially.tenancy import catalog_reader, context, data_keys, directory, plans, recorded_keys
 from trially.tenancy.operators import commands
 from trially.tenancy.schema import catalog_binds
-from trially.tenancy.schema.migration_files import check_migrations
 from trially.tenancy.servers import access
 from trially.tenancy.servers.administrator import administrator_url
 from trially.tenancy.servers.local import start_local_servers
@@ -24,8 +23,7 @@ from trially.version import VERSION
 def create_base_app(settings: Settings | None = None, app_class: type[Flask] = Flask) -> Flask:
     """Make an app without routes.
 
-    Raises `SettingsError` if a setting is missing, and `UnprotectedTableError` if a migration
-    creates a table without its row security policy or its version trigger.
+    Raises `SettingsError` if a setting is missing.
     """
     settings = settings or read_settings()
     app = app_class("trially", static_folder=None, instance_path=str(settings.instance))
@@ -43,5 +41,4 @@ def create_base_app(settings: Settings | None = None, app_class: type[Flask] = F
     catalog_reader.init_app(app, settings.catalog_outage_seconds)
     directory.init_app(app, settings.placement_max_age_seconds)
     context.init_app(app)
-    check_migrations()
     return app

@@ -22,7 +22,7 @@ from trially.tenancy.archives.ages import read_ages
 from trially.tenancy.catalog_reader import CatalogUnavailableError
 from trially.tenancy.recorded_keys import WrongSecretKeyError
 from trially.tenancy.schema.fleet_revisions import fleet_revisions
-from trially.tenancy.schema.lineages import TENANT_LINEAGE
+from trially.tenancy.schema.revision_files import TENANT_LINEAGE
 from trially.tenancy.schema.revisions import Revision, needed_revision
 
 bp = Blueprint("health", __name__)

@@ -184,12 +184,11 @@ class AppState:
     read_backups_again_at: float = 0.0
     """`time.monotonic()` from which on the ages are read again."""
 
-    openapi_document: bytes = b""
-    platform_document: bytes = b""
-    """The OpenAPI document of the platform API."""
+    openapi_documents: "dict[str, bytes]" = field(default_factory=dict)
+    """The OpenAPI documents that were requested, by the plane's title."""
 
-    organisations_document: bytes = b""
-    """The OpenAPI document of the API of people of organisations."""
+    guide_url: str | None = None
+    """Where the OpenAPI documents say that the guide is, if this app serves it."""
 
     tracer_provider: "TracerProvider | None" = None
 

@@ -142,23 +142,6 @@ def test_an_installed_trially_offers_its_commands_to_flask_in_any_folder() -> No
         assert getattr(import_module(module), attribute).name == name
 
 
-LOADED = "import sys; {}; print(*sorted(name.partition('.')[0] for name in sys.modules))"
-
-
-@pytest.mark.parametrize(
-    ("statement", "absent"),
-    [
-        ("import trially.command_line", {"flask", "sqlalchemy", "alembic", "marshmallow"}),
-        ("import trially.tenancy.lifecycle.listing_commands, trially.base_app", {"alembic"}),
-    ],
-)
-def test_help_and_lists_load_little(statement: str, absent: set[str]) -> None:
-    loaded = set(_run("-c", LOADED.format(statement)).stdout.split())
-
-    assert "click" in loaded
-    assert not loaded & absent
-
-
 def _run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
     environment = {"PYTHONPATH": str(ROOT), "TRIALLY_DEVELOPMENT": "1", "PATH": "/usr/bin:/bin"}
     return subprocess.run(

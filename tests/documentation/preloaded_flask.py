@@ -46,9 +46,6 @@ def serve(path: str) -> None:
     for module in pkgutil.walk_packages(trially.__path__, "trially."):
         if module.name not in NOT_PRELOADED:
             importlib.import_module(module.name)
-    from trially.tenancy.schema.migration_files import check_migrations
-
-    check_migrations()  # Its result is kept, for all children.
     # Children need not look for garbage among what was imported, neither later nor at their end.
     gc.collect()
     gc.freeze()

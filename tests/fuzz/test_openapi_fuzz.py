@@ -22,7 +22,8 @@ from sqlalchemy import String, UniqueConstraint
 from trially.api import API_PREFIX, routes_only
 from trially.database.rows import table_of
 from trially.database.sealed_types import SealedText
-from trially.openapi import DOCUMENT_PATH, describe
+from trially.openapi import DOCUMENT_PATH
+from trially.openapi.document import describe
 from trially.recruiting.imports.uploads.media_types import MEDIA_TYPES
 from trially.recruiting.protocols.documents.receiving import WORD_TYPE
 from trially.resources.resource import RESOURCES

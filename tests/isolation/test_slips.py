@@ -48,6 +48,7 @@ CACHED_FUNCTIONS = {
     "trially/recruiting/criteria/units/spelling.py:normalise",
     "trially/recruiting/documents/searches.py:read_search",
     "trially/recruiting/documents/words.py:_fold_word",
+    "trially/recruiting/documents/words.py:_word_pattern",
     "trially/recruiting/imports/fhir/codings.py:_read_common",
     "trially/recruiting/imports/fhir/codings.py:canonical",
     "trially/recruiting/imports/fhir/codings.py:normal_status",
@@ -64,7 +65,6 @@ CACHED_FUNCTIONS = {
     "trially/recruiting/valuesets/starter_sets.py:starter_sets",
     "trially/request_cycle/auditing.py:_form",
     "trially/request_cycle/database_errors.py:_constraint_info",
-    "trially/tenancy/schema/migration_files.py:check_migrations",
     "trially/tenancy/schema/revision_files.py:fingerprints_of",
     "trially/tenancy/schema/revisions.py:needed_revision",
 }

@@ -25,7 +25,7 @@ from trially.database.session import db
 from trially.state import state_of
 from trially.tenancy.catalog import PlacementRecord
 from trially.tenancy.catalog_sessions import catalog_transaction, control_engine
-from trially.tenancy.migrating.attempts import Rate
+from trially.tenancy.migrating.pacing import Rate
 from trially.tenancy.schema.lineages import TENANT_LINEAGE
 from trially.tenancy.schema.revision_files import newest_revision
 

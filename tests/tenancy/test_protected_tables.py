@@ -123,7 +123,7 @@ def check_file(tmp_path):
             '    op.create_table("former")\n'
         )
         (tmp_path / "versions" / "0001_take_notes.py").write_text(source)
-        check_migrations.__wrapped__(tmp_path)
+        check_migrations(tmp_path)
 
     return check
 

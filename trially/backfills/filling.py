@@ -22,7 +22,7 @@ from trially.database.rows import of_current_tenant, table_of
 from trially.database.session import db, transaction
 from trially.request_state import request_state
 from trially.tenancy.context import administered_tenant
-from trially.tenancy.migrating.attempts import Rate, pause_after
+from trially.tenancy.migrating.pacing import Rate, pause_after
 from trially.tenancy.schema.failures import PASSING, describe_failure
 
 ATTEMPTS = 5

@@ -16,8 +16,8 @@ from trially.backfills.pace import Pace, TenantPace
 from trially.backfills.registry import NamedBackfill
 from trially.config import current_settings
 from trially.tenancy.catalog import PlacementRecord
-from trially.tenancy.migrating.attempts import Rate, is_lost_server
 from trially.tenancy.migrating.migration_failures import answers
+from trially.tenancy.migrating.pacing import Rate, is_lost_server
 from trially.tenancy.migrating.places import read_places
 from trially.tenancy.migrating.planning import NotATenantError
 from trially.tenancy.schema.failures import describe_failure

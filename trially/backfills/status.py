@@ -12,7 +12,7 @@ from trially.backfills.registry import NamedBackfill
 from trially.backfills.running import needs_migration
 from trially.database.session import db
 from trially.tenancy.catalog import PlacementRecord
-from trially.tenancy.migrating.attempts import is_lost_server
+from trially.tenancy.migrating.pacing import is_lost_server
 from trially.tenancy.schema.failures import describe_failure
 
 SERVERS_AT_A_TIME = 8

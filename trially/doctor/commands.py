@@ -8,10 +8,9 @@ from pathlib import Path
 
 import click
 
+from trially.doctor import CONNECTIONS
 from trially.doctor.declarations import apply_declarations, read_declarations
-from trially.doctor.examining import CONNECTIONS, doctor_of, run_in_parallel
 from trially.doctor.findings import Finding, Level
-from trially.doctor.fleet import Fleet, read_fleet
 from trially.tenancy.catalog_commands import catalog_command
 from trially.terminal import (
     NOTHING,
@@ -54,7 +53,7 @@ def doctor(*, allow: Path | None, connections: int, as_json: bool) -> None:
     """  # noqa: D301
     declarations = read_declarations(allow) if allow else []
     today = dt.datetime.now(dt.UTC).date()
-    findings = list(apply_declarations(declarations, _examine(read_fleet(), connections), today))
+    findings = list(apply_declarations(declarations, _examine(connections), today))
     counts = Counter(finding.level for finding in findings)
     if as_json:
         print_json([asdict(finding) for finding in findings])
@@ -70,9 +69,13 @@ def doctor(*, allow: Path | None, connections: int, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _examine(fleet: Fleet, connections: int) -> list[Finding]:
+def _examine(connections: int) -> list[Finding]:
+    # Imported here, because the help needs none of it.
+    from trially.doctor.examining import doctor_of, run_in_parallel
+    from trially.doctor.fleet import read_fleet
+
     findings: list[Finding] = []
-    with doctor_of(fleet) as examiner:
+    with doctor_of(read_fleet()) as examiner:
         examinations = examiner.examinations()
         results = run_in_parallel(examinations, connections)
         with progress_bar(results, "Examining", len(examinations)) as done:

@@ -10,6 +10,7 @@ import psycopg2
 from flask import current_app
 from sqlalchemy.exc import SQLAlchemyError
 
+from trially.doctor import CONNECTIONS
 from trially.doctor.audit_logs import AUDIT_LOG_CHECKS
 from trially.doctor.base_backups import BASE_BACKUP_CHECKS
 from trially.doctor.catalog_database import CATALOG_CHECKS, ExaminedCatalog
@@ -44,8 +45,6 @@ DATABASE_CHECKS = (
     *DATABASE_LOGIN_CHECKS,
 )
 
-CONNECTIONS = 8
-"""The databases that are examined at the same time, unless the caller says otherwise."""
 
 Examination = Callable[[], list[Finding]]
 

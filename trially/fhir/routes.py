@@ -25,10 +25,8 @@ from trially.http.codes import Code
 from trially.http.contract import answers_in, feature, may_conflict, queries, stores_results
 from trially.http.problems import Conflict
 from trially.recruiting.criteria.code_sets import UnknownCodesError
-from trially.recruiting.matching.setwise import SetWise
 from trially.recruiting.protocols.versions.criteria import stored_criteria
 from trially.recruiting.studies.routes import STUDIES
-from trially.recruiting.study_matching.counting import count_patients
 from trially.recruiting.study_matching.moments import moment_of
 from trially.recruiting.study_matching.studies import find_active
 from trially.recruiting.valuesets.library import tenants_terminology
@@ -132,6 +130,10 @@ def show_measure_report(study_id: UUID) -> Response:
     restricted to sites counts their patients. With the PHI level `none`, numbers are rounded, and
     small ones are absent. A study without an active version is answered with 409.
     """
+    # numpy is loaded when it is first needed, not at the start.
+    from trially.recruiting.matching.setwise import SetWise
+    from trially.recruiting.study_matching.counting import count_patients
+
     STUDIES.get(study_id)
     study = find_active(study_id)
     if study is None:

@@ -15,14 +15,10 @@ from trially.database.rows import Item, columns_named, fetch_items, find_item, o
 from trially.database.session import rolled_back, transaction
 from trially.jobs.cancelling import NoJobError, cancel, retry
 from trially.jobs.enqueuing import SHOWN_COLUMNS
-from trially.jobs.metrics_server import serving_metrics
 from trially.jobs.model import UNFINISHED, Job, JobState
-from trially.jobs.worker import Worker
-from trially.observability import logs
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.context import administered_tenant
 from trially.tenancy.lifecycle.completing import complete_slug
-from trially.tenancy.tasks.lane import TaskLane, carrying_out_tasks
 from trially.terminal import (
     NOTHING,
     Loss,
@@ -57,6 +53,12 @@ def worker(*, threads: int | None, once: bool, as_json: bool) -> None:
       flask worker
       flask worker --threads 4
     """  # noqa: D301 - click reads \b
+    # Imported here, because the commands below need none of it.
+    from trially.jobs.metrics_server import serving_metrics
+    from trially.jobs.worker import Worker
+    from trially.observability import logs
+    from trially.tenancy.tasks.lane import TaskLane, carrying_out_tasks
+
     app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
     running = Worker(app, threads)
     if once:

@@ -1,23 +1,16 @@
-"""The OpenAPI 3.1 document, built from the views' contracts, and a page to browse it offline."""
+"""The OpenAPI documents, and a page to browse that of tenants offline.
 
-import inspect
-import sys
-from collections.abc import Iterator
-from typing import Any
+A document is built when it is first requested. `tools/start_checks.py` builds them in `make check`.
+"""
 
-import orjson
-from apispec import APISpec
-from apispec.ext.marshmallow import MarshmallowPlugin
-from flask import Blueprint, Flask, Response
+from threading import Lock
+
+from flask import Blueprint, Flask, Response, current_app
 from flask_swagger_ui import get_swaggerui_blueprint
-from werkzeug.routing import Rule
 
 from trially.auth.permissions import public
 from trially.http.contract import JSON_TYPE
-from trially.openapi.components import SERVERS, add_components, drop_unused
-from trially.openapi.operations import describe_operation, path_of
 from trially.openapi.planes import ORGANISATIONS, PLATFORM, TENANTS, Plane
-from trially.openapi.schemas import Schemas, base_name
 from trially.openapi.start_page import GUIDE_PATH, add_start_page
 from trially.state import app_state, state_of
 
@@ -25,41 +18,40 @@ DOCUMENT_PATH = "/openapi.json"
 PLATFORM_DOCUMENT_PATH = "/openapi-platform.json"
 ORGANISATIONS_DOCUMENT_PATH = "/openapi-organisations.json"
 BROWSER_PATH = "/docs"
-DESCRIBED_PREFIX = "/api/"
 
-__all__ = ["BROWSER_PATH", "DOCUMENT_PATH", "GUIDE_PATH", "describe", "init_app"]
+__all__ = ["BROWSER_PATH", "DOCUMENT_PATH", "GUIDE_PATH", "document_of", "init_app"]
 
 bp = Blueprint("openapi", __name__)
 add_start_page(bp)
+
+_BUILDING = Lock()
+"""Threads that request a document while it is built wait for it."""
 
 
 @bp.get(DOCUMENT_PATH)
 @public
 def show_document() -> Response:
     """Show the OpenAPI document."""
-    return Response(app_state().openapi_document, content_type=JSON_TYPE)
+    return _show(TENANTS)
 
 
 @bp.get(PLATFORM_DOCUMENT_PATH)
 @public
 def show_platform_document() -> Response:
     """Show the OpenAPI document of the platform API."""
-    return Response(app_state().platform_document, content_type=JSON_TYPE)
+    return _show(PLATFORM)
 
 
 @bp.get(ORGANISATIONS_DOCUMENT_PATH)
 @public
 def show_organisations_document() -> Response:
     """Show the OpenAPI document of the API of people of organisations."""
-    return Response(app_state().organisations_document, content_type=JSON_TYPE)
+    return _show(ORGANISATIONS)
 
 
-def init_app(app: Flask, version: str, guide: str | None = None) -> None:
-    """Serve the documents of the views that are registered so far, with a link to the guide."""
-    state_of(app).openapi_document = _rendered(describe(app, version, TENANTS), guide)
-    state_of(app).platform_document = _rendered(describe(app, version, PLATFORM), guide)
-    organisations = describe(app, version, ORGANISATIONS)
-    state_of(app).organisations_document = _rendered(organisations, guide)
+def init_app(app: Flask, guide: str | None = None) -> None:
+    """Serve the documents of the app's views, with a link to the guide."""
+    state_of(app).guide_url = guide
     app.register_blueprint(bp)
     browser = get_swaggerui_blueprint(
         BROWSER_PATH,
@@ -72,50 +64,22 @@ def init_app(app: Flask, version: str, guide: str | None = None) -> None:
             public(view)
 
 
-def describe(app: Flask, version: str, plane: Plane = TENANTS) -> dict[str, Any]:
-    """Return the OpenAPI document of the views of a plane, by default that of tenants."""
-    plugin = MarshmallowPlugin(schema_name_resolver=base_name)
-    spec = APISpec(
-        title=plane.title,
-        version=version,
-        openapi_version="3.1.0",
-        info=plane.info,
-        plugins=[plugin],
-        servers=SERVERS,
-        security=[{plane.scheme: []}],
-    )
-    add_components(spec, plane)
-    assert plugin.converter is not None  # noqa: S101
-    schemas = Schemas(spec, plugin.converter)
-    for rule in sorted(_described_rules(app, plane), key=lambda rule: rule.rule):
-        view = app.view_functions[rule.endpoint]
-        methods = sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
-        operations = {
-            method.lower(): describe_operation(schemas, view, rule, method) for method in methods
-        }
-        spec.path(path=path_of(rule), operations=operations)
-    schemas.describe_nested()
-    for name in sorted({rule.endpoint.partition(".")[0] for rule in _described_rules(app, plane)}):
-        spec.tag({"name": name, "description": _describe_room(app, name)})
-    document: dict[str, Any] = spec.to_dict()
-    drop_unused(document)
+def document_of(plane: Plane) -> bytes:
+    """Return the OpenAPI document of a plane as JSON.
+
+    The first call in a process builds it, which takes some 0.1 s of CPU.
+    """
+    state = app_state()
+    with _BUILDING:
+        document = state.openapi_documents.get(plane.title)
+        if document is None:
+            # Imported here, because most workers never build a document.
+            from trially.openapi.document import describe, render
+
+            document = render(describe(current_app, state.version, plane), state.guide_url)
+            state.openapi_documents[plane.title] = document
     return document
 
 
-def _rendered(document: dict[str, Any], guide: str | None) -> bytes:
-    if guide is not None:
-        document["externalDocs"] = {"description": "Guide", "url": guide}
-    return orjson.dumps(document, option=orjson.OPT_INDENT_2)
-
-
-def _described_rules(app: Flask, plane: Plane) -> Iterator[Rule]:
-    for rule in app.url_map.iter_rules():
-        permission = app.view_functions[rule.endpoint].__dict__["permission"]
-        if rule.rule.startswith(DESCRIBED_PREFIX) and plane.has(permission):
-            yield rule
-
-
-def _describe_room(app: Flask, blueprint: str) -> str:
-    """Return the docstring of the package that holds the routes of a blueprint."""
-    package = app.blueprints[blueprint].import_name.rpartition(".")[0]
-    return inspect.cleandoc(sys.modules[package].__doc__ or "")
+def _show(plane: Plane) -> Response:
+    return Response(document_of(plane), content_type=JSON_TYPE)

@@ -2,7 +2,8 @@
 
 import click
 
-from trially.state import app_state
+from trially.openapi import document_of
+from trially.openapi.planes import ORGANISATIONS, PLATFORM, TENANTS
 from trially.terminal import NOTHING, command
 
 
@@ -13,8 +14,5 @@ def openapi(*, platform: bool, organisations: bool) -> None:
     """Print the OpenAPI document."""
     if platform and organisations:
         raise click.UsageError("Use either --platform or --organisations.")
-    state = app_state()
-    if organisations:
-        click.echo(state.organisations_document)
-    else:
-        click.echo(state.platform_document if platform else state.openapi_document)
+    plane = ORGANISATIONS if organisations else PLATFORM if platform else TENANTS
+    click.echo(document_of(plane))

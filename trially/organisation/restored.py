@@ -9,7 +9,7 @@ from trially.database.placement import Placement, enter_placement
 from trially.database.session import transaction
 from trially.organisation.branding.publishing import publish
 from trially.organisation.model import TenantBranding, TenantLogo, TenantSetting
-from trially.tenancy.archives.restoring import rows_loaded, tenant_restored
+from trially.tenancy.archives.signals import rows_loaded, tenant_restored
 from trially.tenancy.catalog import PlacementRecord
 from trially.tenancy.lifecycle.moving.sides import side_of
 

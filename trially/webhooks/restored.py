@@ -4,7 +4,7 @@ from uuid import UUID
 
 from psycopg2 import sql
 
-from trially.tenancy.archives.restoring import rows_loaded
+from trially.tenancy.archives.signals import rows_loaded
 from trially.tenancy.catalog import PlacementRecord
 from trially.tenancy.lifecycle.moving.sides import side_of
 from trially.webhooks.model import WebhookDelivery, WebhookEndpoint

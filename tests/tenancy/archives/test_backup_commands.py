@@ -28,7 +28,7 @@ from trially.tenancy.archives.backups import BackupOptions, back_up, back_up_man
 from trially.tenancy.archives.errors import HiddenRowsError, MovedMeanwhileError
 from trially.tenancy.archives.finding import archives_of
 from trially.tenancy.archives.places import UnusablePlaceError, new_file
-from trially.tenancy.archives.restoring import rows_loaded
+from trially.tenancy.archives.signals import rows_loaded
 from trially.tenancy.catalog import Tenant
 from trially.tenancy.catalog_choices import TenantStatus, Tier
 from trially.tenancy.catalog_sessions import catalog_transaction

@@ -3,15 +3,16 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
-
-from cryptography import x509
 
 from trially.audit.witnesses.directory import DirectoryWitness
 from trially.audit.witnesses.entry import WitnessEntry
 from trially.config import current_settings
 from trially.errors import OperatorError
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 STORES = frozenset({"s3", "gs", "az", "memory"})
 TIME_STAMPS = "rfc3161+"
@@ -90,7 +91,9 @@ def _open_authority(url: str) -> Witness:
     return TimeStampWitness(url, asking(url), directory, roots)
 
 
-def _read_roots(path: Path) -> list[x509.Certificate]:
+def _read_roots(path: Path) -> "list[x509.Certificate]":
+    from cryptography import x509
+
     try:
         return x509.load_pem_x509_certificates(path.read_bytes())
     except (OSError, ValueError):

@@ -35,7 +35,7 @@ from trially.database.session import transaction
 from trially.errors import OperatorError
 from trially.plain_text import is_plain
 from trially.state import app_state
-from trially.tenancy.archives.restoring import tenant_restored
+from trially.tenancy.archives.signals import tenant_restored
 from trially.tenancy.lifecycle.provisioning import tenant_built
 from trially.tenancy.names import check_line
 

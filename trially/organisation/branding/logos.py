@@ -4,10 +4,7 @@ from collections.abc import Callable, Mapping
 from io import BytesIO
 from typing import Any
 
-from PIL import Image, ImageOps
-
 from trially.http.problems import UnprocessableContent
-from trially.organisation.branding.svg import UnsafeSvgError, sanitise
 
 MOST_LOGO_BYTES = 512 << 10
 MOST_PIXELS_A_SIDE = 2048
@@ -34,8 +31,6 @@ _SAVED: Mapping[str, Mapping[str, Any]] = {
     "JPEG": {"quality": 90, "optimize": True},
     "WEBP": {"quality": 90, "method": 4},
 }
-_DAMAGED = (OSError, ValueError, SyntaxError, EOFError, OverflowError, Image.DecompressionBombError)
-"""What Pillow raises for files that are no pictures, or damaged ones."""
 
 
 def encode_logo(content: bytes, media_type: str) -> bytes:
@@ -57,6 +52,8 @@ def encode_logo(content: bytes, media_type: str) -> bytes:
 
 
 def _encode_svg(content: bytes) -> bytes:
+    from trially.organisation.branding.svg import UnsafeSvgError, sanitise
+
     try:
         return sanitise(content)
     except UnsafeSvgError as error:
@@ -64,6 +61,10 @@ def _encode_svg(content: bytes) -> bytes:
 
 
 def _encode_picture(content: bytes, name: str) -> bytes:
+    from PIL import Image, ImageOps
+
+    # What Pillow raises for files that are no pictures, or damaged ones.
+    damaged = (OSError, ValueError, SyntaxError, EOFError, OverflowError)
     try:
         with Image.open(BytesIO(content), formats=[name]) as opened:
             if max(opened.size) > MOST_PIXELS_A_SIDE:
@@ -72,7 +73,7 @@ def _encode_picture(content: bytes, name: str) -> bytes:
                 )
             picture = ImageOps.exif_transpose(opened)
             picture = picture.convert("RGB" if name == "JPEG" else "RGBA")
-    except _DAMAGED as error:
+    except (*damaged, Image.DecompressionBombError) as error:
         raise _refused(f"The file is no {name} picture, or is damaged.") from error
     picture.thumbnail((STORED_PIXELS_A_SIDE, STORED_PIXELS_A_SIDE))
     bare = Image.new(picture.mode, picture.size)

@@ -1,13 +1,14 @@
 """Look for the proof that a domain is a tenant's: in the DNS, else in a file of its web site."""
 
 from enum import StrEnum
-
-from dns.exception import DNSException
-from dns.resolver import NXDOMAIN, NoAnswer, Resolver
+from typing import TYPE_CHECKING
 
 from trially.config import current_settings
 from trially.organisation.branding.domains import FILE_PATH, proof_of, record_name
 from trially.organisation.branding.web_files import read_text
+
+if TYPE_CHECKING:
+    from dns.resolver import Resolver
 
 DNS_SECONDS = 5.0
 """How long all questions to the DNS may take together."""
@@ -30,6 +31,8 @@ class Failure(StrEnum):
 
 def find_proof(domain: str, token: str) -> Failure | None:
     """Return None if the domain shows the proof of this token now, else what is missing."""
+    from dns.exception import DNSException
+
     proof = proof_of(token)
     try:
         if proof in _read_records(record_name(domain)):
@@ -42,6 +45,8 @@ def find_proof(domain: str, token: str) -> Failure | None:
 
 def _read_records(name: str) -> list[str]:
     """Return the TXT records of a name. Raises `DNSException` or `OSError` without an answer."""
+    from dns.resolver import NXDOMAIN, NoAnswer
+
     resolver = _resolver()
     try:
         answer = resolver.resolve(name, "TXT", lifetime=DNS_SECONDS, search=False)
@@ -51,8 +56,10 @@ def _read_records(name: str) -> list[str]:
     return [text.decode("ascii", "replace") for text in texts]
 
 
-def _resolver() -> Resolver:
+def _resolver() -> "Resolver":
     """Return a resolver of the configured servers, else of the system's."""
+    from dns.resolver import Resolver
+
     servers = current_settings().dns_servers
     resolver = Resolver(configure=not servers)
     if servers:

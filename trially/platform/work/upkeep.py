@@ -5,7 +5,8 @@ from contextlib import nullcontext
 from dataclasses import asdict
 
 from trially.auth.platform.permissions import PlatformPermission
-from trially.doctor.examining import CONNECTIONS, doctor_of, run_in_parallel
+from trially.doctor import CONNECTIONS
+from trially.doctor.examining import doctor_of, run_in_parallel
 from trially.doctor.findings import Finding, Level
 from trially.doctor.fleet import read_fleet
 from trially.errors import OperatorError

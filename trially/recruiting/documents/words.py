@@ -7,7 +7,7 @@ used: the same function reads the document, the search and the snippet, so they 
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 LONGEST_WORD = 64
@@ -43,7 +43,12 @@ _SINGLE = (
 )
 """Characters of scripts that write no spaces between words: each counts as a word."""
 
-_WORD = re.compile(f"[{_SINGLE}]|(?:(?![{_APOSTROPHES}{_SINGLE}])[^\\W_]|(?!\\A)[{_marks()}])+")
+
+@cache
+def _word_pattern() -> re.Pattern[str]:
+    """Return the pattern of words. Building it takes some 20 ms, which no start should spend."""
+    return re.compile(f"[{_SINGLE}]|(?:(?![{_APOSTROPHES}{_SINGLE}])[^\\W_]|(?!\\A)[{_marks()}])+")
+
 
 # Letters with a stroke or ligature, which Unicode does not decompose.
 _STROKES = str.maketrans(
@@ -86,7 +91,7 @@ def _fold_word(word: str) -> str:
 
 def find_words(text: str) -> Iterator[Word]:
     """Yield the words of a text with their places."""
-    for match in _WORD.finditer(text):
+    for match in _word_pattern().finditer(text):
         if word := _fold_word(match.group()):
             yield Word(word, match.start(), match.end())
 

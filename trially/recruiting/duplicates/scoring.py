@@ -11,8 +11,6 @@ from enum import StrEnum
 from itertools import product
 from typing import Any, NamedTuple
 
-from rapidfuzz.distance import OSA
-
 from trially.recruiting.search.given_names import related_names
 from trially.recruiting.search.normalising import fold, fold_number, reversed_digits, split_words
 from trially.recruiting.search.query import SAME_PHONE_DIGITS
@@ -192,6 +190,14 @@ def _are_similar(one: str, other: str) -> bool:
         return one[0] == other[0]
     if min(len(one), len(other)) < LEAST_LETTERS:
         return False
+    return _differ_by_one(one, other)
+
+
+def _differ_by_one(one: str, other: str) -> bool:
+    """Return whether at most one typing error separates two words."""
+    # Imported by the processes that look for duplicates, not at the start of each.
+    from rapidfuzz.distance import OSA
+
     return bool(OSA.distance(one, other, score_cutoff=1) <= 1)
 
 
@@ -204,7 +210,7 @@ def _compare_birth_dates(one: str, other: str) -> Reason | None:
     if one.startswith(other) or other.startswith(one):
         return Reason.SIMILAR_BIRTH_DATE
     if len(one) == len(other) and (
-        OSA.distance(one, other, score_cutoff=1) <= 1
+        _differ_by_one(one, other)
         or (one[:4] == other[:4] and one[5:7] == other[8:] and one[8:] == other[5:7])
     ):
         return Reason.SIMILAR_BIRTH_DATE

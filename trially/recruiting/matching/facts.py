@@ -9,7 +9,7 @@ from trially.database.placement import current_placement
 from trially.recruiting.criteria.days import Moment
 from trially.recruiting.criteria.facts import Fact
 from trially.recruiting.matching.deciding import Wanted
-from trially.recruiting.matching.packed_rows import fetch_rows
+from trially.recruiting.matching.row_tuples import fetch_rows
 from trially.recruiting.matching.sql_dates import IS_ROUGH
 from trially.recruiting.matching.usable import NOT_REFUTED, OBSERVATION, USED
 

@@ -26,13 +26,8 @@ from trially.recruiting.criteria.rows import Row, rows_of
 from trially.recruiting.criteria.selectors import Keeps, Selector
 from trially.recruiting.matching.bits import Flags, set_of
 from trially.recruiting.matching.narrowing import NOTHING_LEFT_OUT, Narrowing
-from trially.recruiting.matching.packed_rows import (
-    NO_TIME,
-    Rows,
-    copy_rows,
-    fetch_rows,
-    microseconds,
-)
+from trially.recruiting.matching.packed_rows import NO_TIME, Rows, copy_rows, microseconds
+from trially.recruiting.matching.row_tuples import fetch_rows
 from trially.recruiting.matching.selecting import (
     NO_WORDS,
     RECORD,

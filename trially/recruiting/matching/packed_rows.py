@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trially.database.session import db
+from trially.recruiting.matching.row_tuples import open_cursor
 
 Rows = NDArray[Any]
 
@@ -45,25 +45,13 @@ def copy_rows(statement: str, parameters: Mapping[str, Any], columns: "np.dtype[
     The query's columns must be in the order of `columns`, as smallint, integer, bigint or
     timestamptz, and double precision.
     """
-    with _cursor() as cursor:
+    with open_cursor() as cursor:
         # Compiling a statement may take longer than reading an index.
         cursor.execute("SET LOCAL jit = off")
         query = cursor.mogrify(statement, parameters).decode()
         target = BytesIO()
         cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT binary)", target)
     return _parse(target.getbuffer(), columns)
-
-
-def fetch_rows(statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    """Return the rows of a query of the current tenant as tuples."""
-    with _cursor() as cursor:
-        cursor.execute(statement, parameters)
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-        return rows
-
-
-def _cursor() -> Any:
-    return db.session.connection().connection.cursor()
 
 
 def _parse(content: memoryview, columns: "np.dtype[Any]") -> Rows:

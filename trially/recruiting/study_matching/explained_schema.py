@@ -12,7 +12,7 @@ from trially.recruiting.criteria.language.criteria import Side
 from trially.recruiting.records.choices import Comparator, DatePrecision, RecordType
 from trially.recruiting.study_matching.marked_fields import english, number
 from trially.recruiting.study_matching.model import Decision
-from trially.recruiting.study_matching.results import UnknownKind
+from trially.recruiting.study_matching.ranks import UnknownKind
 from trially.recruiting.study_matching.schema import EXAMPLE_KEY, UndecidedSchema
 
 

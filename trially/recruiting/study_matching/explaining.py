@@ -23,7 +23,7 @@ from trially.recruiting.criteria.explaining.evidence import (
 )
 from trially.recruiting.matching.charts import read_charts
 from trially.recruiting.study_matching.compiling import compile_studies
-from trially.recruiting.study_matching.results import count_kinds, score_of, unknown_kind
+from trially.recruiting.study_matching.ranks import count_kinds, score_of, unknown_kind
 from trially.recruiting.study_matching.studies import MatchedStudy
 
 

@@ -35,7 +35,6 @@ from trially.recruiting.protocols.versions.transitions import protocol_activated
 from trially.recruiting.study_matching.compiling import compile_known, has_known_codes
 from trially.recruiting.study_matching.model import Trigger
 from trially.recruiting.study_matching.moments import moment_of
-from trially.recruiting.study_matching.running import run_changed, run_study
 from trially.recruiting.study_matching.studies import MatchedStudy, active_studies, find_active
 from trially.recruiting.valuesets.library import tenants_terminology
 from trially.request_state import request_state
@@ -87,6 +86,9 @@ def follow_changes(notes: AuditNotes) -> None:
 
 def refresh(turn: Turn) -> None:
     """Bring the matches of all studies up to date, study by study or for all changes at once."""
+    # numpy is loaded by the processes that compute matches, not at the start of each.
+    from trially.recruiting.study_matching.running import run_changed
+
     moment = moment_of()
     today = dt.date.fromordinal(moment.today)
     number = number_changes()
@@ -113,6 +115,8 @@ def _run_next(
     turn: Turn, studies: Sequence[MatchedStudy], done: list[str], *, is_today: bool
 ) -> bool:
     """Run the next study for all patients. Return whether all are done."""
+    from trially.recruiting.study_matching.running import run_study
+
     left = [study for study in studies if str(study.version_id) not in done]
     if left:
         trigger = Trigger.CHANGES if is_today else Trigger.NEW_DAY
@@ -137,6 +141,8 @@ def _note_unknown(turn: Turn, studies: Sequence[MatchedStudy]) -> None:
 
 def _run_one(turn: Turn) -> None:
     """Compute the matches of one study for all patients."""
+    from trially.recruiting.study_matching.running import run_study
+
     study = find_active(UUID(turn.parameters["study_id"]))
     if study is None:
         raise JobError("The study has no active version of its protocol.")

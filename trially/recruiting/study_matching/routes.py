@@ -1,5 +1,7 @@
 """Routes of matches: how many patients fit a study, which ones, and why."""
 
+import datetime as dt
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -24,10 +26,8 @@ from trially.http.fields import PageQuerySchema
 from trially.http.pages import Page
 from trially.jobs.enqueuing import enqueue
 from trially.jobs.schema import JobSchema
-from trially.recruiting.matching.setwise import SetWise
 from trially.recruiting.patients.routes import PATIENTS
 from trially.recruiting.studies.routes import STUDIES
-from trially.recruiting.study_matching.counting import count_patients
 from trially.recruiting.study_matching.decisions import decision_id_of, decisions_of
 from trially.recruiting.study_matching.explained_schema import (
     MatchExplanationSchema,
@@ -42,8 +42,8 @@ from trially.recruiting.study_matching.finding import (
 )
 from trially.recruiting.study_matching.model import Match, MatchDecision, MatchRun, Trigger
 from trially.recruiting.study_matching.moments import moment_of
+from trially.recruiting.study_matching.ranks import kinds_of_undecided
 from trially.recruiting.study_matching.refreshing import MATCH
-from trially.recruiting.study_matching.results import kinds_of_undecided
 from trially.recruiting.study_matching.schema import (
     SHOWN_OF_PATIENT,
     AttritionQuerySchema,
@@ -56,7 +56,7 @@ from trially.recruiting.study_matching.schema import (
     MatchSchema,
     PreviewBodySchema,
 )
-from trially.recruiting.study_matching.studies import active_studies
+from trially.recruiting.study_matching.studies import MatchedStudy, active_studies
 from trially.recruiting.study_matching.studies_of_patients import studies_of_patient
 from trially.recruiting.valuesets.library import tenants_terminology
 from trially.resources.listing import equals
@@ -123,9 +123,7 @@ def preview_version(study_id: UUID, version: int, body: dict[str, Any]) -> Item:
     study = version_of(study_id, version)
     if "criteria" in body:
         study = with_criteria(study, body["criteria"])
-    with looking_up_codes() as terminology:
-        sets = SetWise(moment_of(body.get("as_of")), terminology, study.context)
-        return count_patients(study, sets, body["off"])
+    return _count(study, body.get("as_of"), body["off"])
 
 
 @bp.get("/studies/<uuid:study_id>/attrition")
@@ -140,10 +138,18 @@ def show_attrition(study_id: UUID, query: dict[str, Any]) -> Item:
 
     Each criterion says whom it rules out in order, and what its absence would change.
     """
-    study = active_version(study_id)
+    return _count(active_version(study_id), query.get("as_of"))
+
+
+def _count(study: MatchedStudy, as_of: dt.date | None, off: Collection[int] = ()) -> Item:
+    """Return how many patients the criteria of a study select."""
+    # numpy is loaded when it is first needed, not at the start.
+    from trially.recruiting.matching.setwise import SetWise
+    from trially.recruiting.study_matching.counting import count_patients
+
     with looking_up_codes() as terminology:
-        sets = SetWise(moment_of(query.get("as_of")), terminology, study.context)
-        return count_patients(study, sets)
+        sets = SetWise(moment_of(as_of), terminology, study.context)
+        return count_patients(study, sets, off)
 
 
 @bp.get("/studies/<uuid:study_id>/matches")

@@ -22,7 +22,7 @@ from trially.recruiting.studies.model import Study
 from trially.recruiting.study_matching.compiling import compile_known
 from trially.recruiting.study_matching.decisions import decisions_about
 from trially.recruiting.study_matching.judging import JudgedStudy, judge_studies
-from trially.recruiting.study_matching.results import (
+from trially.recruiting.study_matching.ranks import (
     VERDICTS,
     count_kinds,
     rank_of,

@@ -14,7 +14,8 @@ from trially.database.placement import current_placement
 from trially.database.session import db
 from trially.recruiting.matching.model import IS_NUMBERED
 from trially.recruiting.matching.packed_rows import copy_rows
-from trially.recruiting.study_matching.results import MATCH, VERDICTS, Rows
+from trially.recruiting.study_matching.ranks import VERDICTS
+from trially.recruiting.study_matching.results import MATCH, Rows
 from trially.recruiting.study_matching.studies import MatchedStudy
 
 ROWS_AT_A_TIME = 5_000

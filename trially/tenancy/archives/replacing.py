@@ -19,8 +19,8 @@ from trially.tenancy.archives.restoring import (
     first_tier,
     load_archive,
     parameters_of,
-    tenant_restored,
 )
+from trially.tenancy.archives.signals import tenant_restored
 from trially.tenancy.catalog import Operation, PlacementRecord, Tenant
 from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.catalog_sessions import catalog_transaction, control_engine

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-from blinker import Signal
 from sqlalchemy.orm import Session
 
 from trially.tenancy.archives.bare_tables import create_keys, creating_indexes, set_keys_aside
@@ -15,6 +14,7 @@ from trially.tenancy.archives.places import open_file
 from trially.tenancy.archives.progress import RestoreProgress
 from trially.tenancy.archives.reading import verify_archive
 from trially.tenancy.archives.revisions import at_revision, is_older
+from trially.tenancy.archives.signals import rows_loaded, tenant_restored
 from trially.tenancy.catalog import Operation, PlacementRecord, Tenant
 from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
@@ -33,20 +33,6 @@ from trially.tenancy.lifecycle.storage_steps import STORAGE_STEPS, record_of, re
 from trially.tenancy.schema.revision_files import TENANT_LINEAGE, newest_revision, revisions_of
 from trially.tenancy.servers.choice import choose_server
 from trially.tenancy.tiers import DEFAULT_TIER, TIERS, tier_of
-
-tenant_restored = Signal()
-"""Sent with the placement of a restored tenant, before it is active. It may be sent twice.
-
-A receiver writes what the catalog knows of the tenant's rows.
-"""
-
-
-rows_loaded = Signal()
-"""Sent with a `PlacementRecord` when rows of an archive are there, at the newest revision.
-
-It has `source_tenant_id` and `snapshot_at` too, and may be sent twice. The placement serves
-nobody yet. A receiver deletes rows that must not come back.
-"""
 
 
 @dataclass(frozen=True)

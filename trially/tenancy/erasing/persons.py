@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from trially.database.placement import enter_placement
 from trially.tenancy.administered import administered_placement
-from trially.tenancy.archives.restoring import rows_loaded
+from trially.tenancy.archives.signals import rows_loaded
 from trially.tenancy.catalog import PlacementRecord
 from trially.tenancy.catalog_sessions import catalog_transaction, reader_engine
 from trially.tenancy.encrypting.states import fields_of

@@ -1,21 +1,18 @@
 """Try to migrate one place, more than once if the cause passes, and describe what failed."""
 
-import random
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from threading import Event, Lock
+from threading import Event
 
-import psycopg2
 from sqlalchemy.exc import DBAPIError
 
 from trially.tenancy.migrating.owning import MigrationEngine, Owned
+from trially.tenancy.migrating.pacing import is_lost_server, pause_after
 from trially.tenancy.migrating.places import Place
 from trially.tenancy.migrating.visiting import revision_after_failure, visit
 from trially.tenancy.schema.failures import PASSING, describe_failure
 from trially.tenancy.schema.stepping import Steps
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.25, 8.0
 LONGEST_STATEMENT = 1_000
 ATTEMPTS_TO_CONNECT = 2
 """Attempts after a lost connection. The run then asks whether the server answers at all."""
@@ -67,23 +64,6 @@ class Patience:
     attempts: int = 5
 
 
-class Rate:
-    """Lets threads begin at most so many things per second."""
-
-    def __init__(self, per_second: float) -> None:
-        self._seconds = 1 / per_second
-        self._lock = Lock()
-        self._next = 0.0
-
-    def wait(self, stopping: Event, number: int = 1) -> None:
-        """Wait for the turn of this thread to begin a number of things, or for `stopping`."""
-        with self._lock:
-            now = time.monotonic()
-            at = max(now, self._next)
-            self._next = at + self._seconds * number
-        stopping.wait(at - now)
-
-
 def attempt(
     place: Place,
     engine: MigrationEngine,
@@ -125,21 +105,6 @@ def _longest(error: Exception, failure: Failure, patience: Patience) -> int:
     if is_lost_server(error):
         return min(ATTEMPTS_TO_CONNECT, patience.attempts)
     return patience.attempts if failure.sqlstate in PASSING else 1
-
-
-def pause_after(number: int, chance: Callable[[], float] = random.random) -> float:
-    """Return the seconds to wait after an attempt: longer each time, and different in each thread.
-
-    Places that failed together should not try again together.
-    """
-    return float(min(LONGEST_PAUSE, FIRST_PAUSE * 2**number) * (0.5 + chance() / 2))
-
-
-def is_lost_server(error: BaseException) -> bool:
-    """Return whether an error says that no connection could be opened, or that it was lost."""
-    original = getattr(error, "orig", None) or error
-    is_operational = isinstance(original, psycopg2.OperationalError)
-    return is_operational and getattr(original, "pgcode", None) is None
 
 
 def _ms(began: float) -> int:

@@ -8,9 +8,9 @@ from sqlalchemy import text
 from trially.errors import OperatorError
 from trially.tenancy.advisory_locks import MIGRATION_LOCK
 from trially.tenancy.catalog_sessions import control_engine
-from trially.tenancy.migrating.attempts import is_lost_server
 from trially.tenancy.migrating.clones import drop_dead_clones
 from trially.tenancy.migrating.migration_failures import answers
+from trially.tenancy.migrating.pacing import is_lost_server
 from trially.tenancy.schema.failures import describe_failure
 from trially.tenancy.schema.templates import template_database
 from trially.tenancy.servers.access import server_access

@@ -13,14 +13,13 @@ from trially.tenancy.migrating.attempts import (
     Attempted,
     Failure,
     Patience,
-    Rate,
     attempt,
-    is_lost_server,
 )
 from trially.tenancy.migrating.checking import check_places
 from trially.tenancy.migrating.ledger import Ledger, find_unfinished
 from trially.tenancy.migrating.migration_failures import answers
 from trially.tenancy.migrating.owning import MigrationEngine
+from trially.tenancy.migrating.pacing import Rate, is_lost_server
 from trially.tenancy.migrating.places import Place, PlaceKey, read_places
 from trially.tenancy.migrating.planning import RunOptions, Stage, plan_stages
 from trially.tenancy.migrating.preparing import one_at_a_time, prepare_servers

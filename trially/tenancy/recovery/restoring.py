@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from trially.keys import current_keys
 from trially.tenancy.archives.loading import NOT_LOADED
-from trially.tenancy.archives.restoring import rows_loaded, tenant_restored
 from trially.tenancy.archives.revisions import at_revision, is_older
+from trially.tenancy.archives.signals import rows_loaded, tenant_restored
 from trially.tenancy.catalog import Operation, Server, Tenant
 from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.catalog_sessions import catalog_transaction

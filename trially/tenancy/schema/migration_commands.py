@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 from alembic.config import Config
-from flask import Flask, g
+from flask import Flask, current_app, g
 from flask.helpers import get_debug_flag
 from flask_migrate import Migrate
 from flask_migrate.cli import db as flask_migrate_group
@@ -93,7 +93,17 @@ class MigrationGroup(CommandGroup):
         """Run a command."""
         with nullcontext() if get_debug_flag() else errors_as_sentences():
             enter_app(ctx, needs_routes=True)
+            _init_migrations(current_app)
             return super().invoke(ctx)
+
+
+def _init_migrations(app: Flask) -> None:
+    """Set up Flask-Migrate: on the tenants' lineage, unless `--directory` names the other.
+
+    No other command needs it, and servers do not load Alembic.
+    """
+    migrate = Migrate(app, db, directory=str(TENANT_LINEAGE), render_as_batch=False)
+    migrate.configure(_prepare)
 
 
 def _wrap(name: str, wrapped: click.Command) -> Command:
@@ -115,12 +125,6 @@ migrations = MigrationGroup(
     help="Write migrations, and migrate the databases.\n\n"
     "An error is printed as one sentence; `flask --debug db …` shows its traceback.",
 )
-
-
-def init_migrations(app: Flask) -> None:
-    """Set up Flask-Migrate: on the tenants' lineage, unless `--directory` names the other."""
-    migrate = Migrate(app, db, directory=str(TENANT_LINEAGE), render_as_batch=False)
-    migrate.configure(_prepare)
 
 
 def undone_by(lineage: Path, target: str) -> list[str]:

@@ -1,6 +1,6 @@
-"""The check of the migration files at the start of the app: each created table is protected.
+"""The check of the migration files in `make check`: each created table is protected.
 
-It needs no database and takes a few milliseconds, because it reads the files without running them.
+It needs no database, because it reads the files without running them.
 If it cannot read a statement, for instance because a function returns it, it accepts the file.
 `protection.check_tables` checks the tables themselves, in every database that is migrated.
 """
@@ -9,7 +9,6 @@ import ast
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 
 from trially.tenancy.schema.protection import (
@@ -115,7 +114,6 @@ def read_upgrade(source: str) -> Upgrade:
     return upgrade
 
 
-@cache
 def check_migrations(lineage: Path = TENANT_LINEAGE) -> None:
     """Raise `UnprotectedTableError` if a migration creates a table without its protection."""
     problems = [

@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from trially.auth.permissions import Permission, requires
@@ -11,10 +11,8 @@ from trially.database.placement import current_placement
 from trially.database.rows import Item
 from trially.http.contract import feature, queries, returns, returns_page, stores_results
 from trially.http.pages import Page, make_page, read_cursor
-from trially.recruiting.matching.setwise import SetWise
 from trially.recruiting.matching.subjects import patients_with
 from trially.recruiting.patients.routes import PATIENTS
-from trially.recruiting.study_matching.amendments.comparing import Amendment, Changed, compare
 from trially.recruiting.study_matching.amendments.schema import (
     AffectedPatientQuerySchema,
     AffectedPatientSchema,
@@ -25,6 +23,9 @@ from trially.recruiting.study_matching.moments import moment_of
 from trially.recruiting.study_matching.routes import bp
 from trially.recruiting.study_matching.schema import SHOWN_OF_PATIENT
 from trially.tenancy.entitlements.features import Feature
+
+if TYPE_CHECKING:
+    from trially.recruiting.study_matching.amendments.comparing import Amendment, Changed
 
 _PATH = "/studies/<uuid:study_id>/versions/<int:version>/diff/<int:other_version>"
 
@@ -65,15 +66,19 @@ def list_affected_patients(
 @contextmanager
 def _comparing(
     study_id: UUID, version: int, other_version: int
-) -> Iterator[tuple[Amendment, dt.date]]:
+) -> "Iterator[tuple[Amendment, dt.date]]":
     """Yield the comparison of two versions for the patients of the caller, and its day."""
+    # numpy is loaded when it is first needed, not at the start.
+    from trially.recruiting.matching.setwise import SetWise
+    from trially.recruiting.study_matching.amendments.comparing import compare
+
     former, latter = version_of(study_id, version), version_of(study_id, other_version)
     with looking_up_codes() as terminology:
         sets = SetWise(moment_of(), terminology, former.context)
         yield compare(former, latter, sets), sets.today
 
 
-def _page(changed: Changed, query: dict[str, Any]) -> Page:
+def _page(changed: "Changed", query: dict[str, Any]) -> Page:
     """Return the page that `query` requests, in the order of the patients' ordinals."""
     tenant_id, limit = current_placement().tenant_id, query["limit"]
     [after] = read_cursor(tenant_id, query) or [None]
@@ -91,7 +96,7 @@ def _page(changed: Changed, query: dict[str, Any]) -> Page:
     return page
 
 
-def _describe(changed: Changed, ordinals: list[int]) -> Iterator[Item]:
+def _describe(changed: "Changed", ordinals: list[int]) -> Iterator[Item]:
     ids = patients_with(ordinals)
     patients = PATIENTS.pick(list(ids.values())) if ids else {}
     for ordinal in ordinals:
