@@ -14,8 +14,9 @@ _ANY = (
     "NOT entered_in_error AND withdrawn_at IS NULL AND date_problem IS NULL AND NOT negated"
     " AND focus IS NULL"
 )
-_IS_ROUGH = "({0}_precision IS NOT NULL AND {0}_precision::text <> ALL (ARRAY['day'::text, 'instant'::text]))"
-# Of a date that is not known to the day, the last moment is not known: it comes last.
+_KNOWN = "ARRAY['day'::text, 'instant'::text]"
+_IS_ROUGH = f"({{0}}_precision IS NOT NULL AND {{0}}_precision::text <> ALL ({_KNOWN}))"
+# Encounters whose dates are not known to the day come last.
 _LAST_AT = (
     f"(CASE WHEN start_at IS NULL OR {_IS_ROUGH.format('start')}"
     f" OR (end_at IS NOT NULL AND {_IS_ROUGH.format('end')})"
