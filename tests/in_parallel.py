@@ -15,10 +15,11 @@ TOGETHER = "tests/isolation/"
 
 LONG = (
     TOGETHER,
+    # They copy or search all databases of their process's server, which has few of them at first.
+    "tests/tenancy/recovery/",
+    "tests/tenancy/erasing/",
     "tests/web/",
     "tests/recruiting/drafting/test_published_figures.py",
-    # They search all databases, and there are few of them at first.
-    "tests/tenancy/erasing/",
     "tests/documentation/test_console_blocks.py",
     "tests/doctor/test_holes.py",
     "tests/proving/test_every_table.py",
@@ -26,7 +27,6 @@ LONG = (
     "tests/recruiting/imports/test_real_files.py",
     "tests/recruiting/real_patients/",
     "tests/recruiting/matching/test_three_evaluators.py",
-    "tests/tenancy/recovery/",
     "tests/tenancy/test_dropping_databases.py",
     "tests/tenancy/moving/test_moving_tenants.py",
     "tests/faults/",

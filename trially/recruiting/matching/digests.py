@@ -19,7 +19,7 @@ from trially.recruiting.criteria.language.person_leaves import Leaf
 from trially.recruiting.criteria.selectors import Attribute, Selector
 from trially.recruiting.criteria.units.table import UNIT_TABLE_VERSION
 
-PACKING_VERSION = 2
+PACKING_VERSION = 3
 """Grows with each change of what frames hold, or of how they are packed."""
 
 

@@ -50,7 +50,7 @@ class Frame:
     """The records that a selector reads."""
 
     rows: Rows
-    """`RECORD`s in the order of their ordinals. Of a selector that keeps the latest: one each."""
+    """`RECORD`s, by ordinal and then by day. Of a selector that keeps the latest: one each."""
 
     hard: Mapping[int, Sequence[Fact]]
     """The records of the other patients, by ordinal."""
@@ -94,7 +94,7 @@ class Frame:
         """Return the frame with the patients of another one, whose vocabulary goes on with ours."""
         rows = np.concatenate([self.rows, other.rows])
         return Frame(
-            rows[np.argsort(rows["ordinal"], kind="stable")],
+            _in_order(rows),
             {**self.hard, **other.hard},
             other.vocabulary,
             max(self.since, other.since),
@@ -159,13 +159,17 @@ def read_frame(
             other_codings=other_codings,
         )
 
+    def read(query: Query) -> Rows:
+        zone = str(moment.days.zone)
+        return copy_rows(query.statement, query.parameters, RECORD, query.names, zone=zone)
+
     query = query_with(vocabulary)
-    rows = copy_rows(query.statement, query.parameters, RECORD)
+    rows = read(query)
     if (rows["unit"] < 0).any() or (rows["answer"] < 0).any():
         vocabulary = _extend(vocabulary, query)
         query = query_with(vocabulary)
-        rows = copy_rows(query.statement, query.parameters, RECORD)
-    rows = rows[np.argsort(rows["ordinal"], kind="stable")]
+        rows = read(query)
+    rows = _in_order(rows)
     if selector.keeps == Keeps.ALL:
         chosen, hard = np.ones(len(rows), np.bool_), rows["hard"] == 1
     else:
@@ -175,6 +179,11 @@ def read_frame(
     ids = patient_ids(hard_ordinals.tolist())
     since = moment.today if selector.keeps == Keeps.LATEST else 0
     return Frame(rows[simple], _read_hard(selector, moment, ids), vocabulary, since)
+
+
+def _in_order(rows: Rows) -> Rows:
+    keys = rows["ordinal"].astype(np.int64) << 32 | rows["day"]
+    return rows[np.argsort(keys, kind="stable")]
 
 
 def _choose(rows: Rows, moment: Moment, *, latest: bool) -> tuple[Flags, Flags]:

@@ -5,10 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trially.recruiting.criteria.rows import CLASS_OF
-from trially.recruiting.matching.sql_dates import IS_ROUGH
-
-_IS_UNCLEAR = f"""start_at IS NULL OR {IS_ROUGH.format("start")}
-    OR (end_at IS NOT NULL AND {IS_ROUGH.format("end")})"""
+from trially.recruiting.matching.sql_dates import LAST_AT
 
 
 @dataclass(frozen=True)
@@ -27,13 +24,14 @@ class Narrowing:
         if self.classes:
             parts.append("(category IS NULL OR category <> ALL (%(other_categories)s))")
         if self.since is not None:
-            parts.append(f"(start_at >= %(since)s OR end_at >= %(since)s OR {_IS_UNCLEAR})")
+            parts.append(f"{LAST_AT} >= %(since)s")
         return "".join(f" AND {part}" for part in parts)
 
     def parameters(self) -> dict[str, Any]:
         """Return the parameters of the condition."""
         others = [word for word, name in CLASS_OF.items() if name not in self.classes]
-        return {"other_categories": others, "since": self.since}
+        since = self.since and dt.datetime.combine(self.since, dt.time.min, dt.UTC)
+        return {"other_categories": others, "since": since}
 
 
 NOTHING_LEFT_OUT = Narrowing()

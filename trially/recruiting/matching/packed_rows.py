@@ -8,7 +8,7 @@ The format is documented in PostgreSQL's reference of COPY, "Binary Format".
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import Any
 
@@ -39,23 +39,35 @@ def row_type(columns: Mapping[str, str]) -> "np.dtype[Any]":
     return np.dtype(list(columns.items()))
 
 
-def copy_rows(statement: str, parameters: Mapping[str, Any], columns: "np.dtype[Any]") -> Rows:
+def copy_rows(
+    statement: str,
+    parameters: Mapping[str, Any],
+    columns: "np.dtype[Any]",
+    names: Sequence[str] | None = None,
+    *,
+    zone: str | None = None,
+) -> Rows:
     """Return the rows of a query of the current tenant.
 
-    The query's columns must be in the order of `columns`, as smallint, integer, bigint or
-    timestamptz, and double precision.
+    The query's columns must be those of `columns`, in their order, or those with `names`: the other
+    ones are 0. Their types are smallint, integer, bigint or timestamptz, and double precision.
+    `zone` is the time zone in which the query casts times to dates, which takes less than half of
+    what AT TIME ZONE takes.
     """
     with open_cursor() as cursor:
         # Compiling a statement may take longer than reading an index.
         cursor.execute("SET LOCAL jit = off")
+        if zone is not None:
+            cursor.execute("SET LOCAL timezone = %s", [zone])
         query = cursor.mogrify(statement, parameters).decode()
         target = BytesIO()
         cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT binary)", target)
-    return _parse(target.getbuffer(), columns)
+        if zone is not None:
+            cursor.execute("SET LOCAL timezone TO DEFAULT")
+    return _parse(target.getbuffer(), columns, names or columns.names or ())
 
 
-def _parse(content: memoryview, columns: "np.dtype[Any]") -> Rows:
-    names = columns.names or ()
+def _parse(content: memoryview, columns: "np.dtype[Any]", names: Sequence[str]) -> Rows:
     wire = np.dtype(
         [("", ">i2")]
         + [
@@ -68,7 +80,7 @@ def _parse(content: memoryview, columns: "np.dtype[Any]") -> Rows:
     if body % wire.itemsize:
         raise ValueError("A column of packed rows has another width, or is null.")
     found = np.frombuffer(content, wire, count=body // wire.itemsize, offset=_HEADER)
-    rows = np.empty(len(found), columns)
+    rows = np.zeros(len(found), columns)
     for name in names:
         rows[name] = found[name]
     return rows

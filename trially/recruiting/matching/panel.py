@@ -87,8 +87,13 @@ class Results:
 
 
 def distinct_days(rows: Rows, size: int) -> NDArray[np.int64]:
-    """Return by ordinal on how many different days rows began. The rows are of known days."""
+    """Return by ordinal on how many different days rows began. The rows are of known days.
+
+    They must be in the order of frames: by ordinal, then by day.
+    """
     if not len(rows):
         return np.zeros(size, np.int64)
-    keys = rows["ordinal"].astype(np.int64) << 32 | rows["day"]
-    return np.bincount(np.unique(keys) >> 32, minlength=size)
+    ordinals, days = rows["ordinal"], rows["day"]
+    is_new = np.ones(len(rows), np.bool_)
+    is_new[1:] = (ordinals[1:] != ordinals[:-1]) | (days[1:] != days[:-1])
+    return np.bincount(ordinals[is_new], minlength=size)

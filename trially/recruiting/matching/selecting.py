@@ -17,7 +17,7 @@ from trially.recruiting.matching.code_conditions import branches_of, codes_of
 from trially.recruiting.matching.model import IS_NUMBERED
 from trially.recruiting.matching.narrowing import Narrowing
 from trially.recruiting.matching.packed_rows import row_type
-from trially.recruiting.matching.sql_dates import DAY, IS_ROUGH
+from trially.recruiting.matching.sql_dates import IS_ROUGH, UTC_DAY
 from trially.recruiting.matching.usable import OBSERVATION, used_of
 
 RECORD = row_type(
@@ -64,15 +64,14 @@ _CODED_COLUMNS = (
     " status, clinical_status, verification_status, source_type"
 )
 
-_DAY = f"({DAY} - DATE '0001-01-01' + 1)"
+# The statement runs in the tenant's time zone.
+_DAY = f"""(CASE WHEN {{0}}_precision = 'instant' THEN {{0}}_at::date
+    ELSE {UTC_DAY} END - DATE '0001-01-01' + 1)"""
 _PACKED = f"""
 SELECT subject.ordinal,
     coalesce({_DAY.format("start")}, 0),
     CASE WHEN start_precision = 'instant' THEN start_at ELSE '-infinity' END,
-    {{end}}, {{state}}::int2, {{group}}::int2,
-    {{value}}, {{unit}}::int2,
-    coalesce(array_position(%(codes)s::text[], fact.code::text), 0)::int2,
-    {{answer}}::int2,
+    {{columns}},
     (is_other OR start_at IS NULL OR {IS_ROUGH.format("start")} OR {{hard}})::int::int2
 FROM ({{facts}}) AS fact
 JOIN match_subject AS subject ON subject.tenant_id = %(tenant_id)s
@@ -81,32 +80,19 @@ JOIN match_subject AS subject ON subject.tenant_id = %(tenant_id)s
 """
 
 _VALUE = "(coalesce(value_code_system, '') || '|' || value_code)"
-_NONE = {
-    "end": "0",
-    "state": "0",
-    "group": "0",
-    "value": "float8 'NaN'",
-    "unit": "0",
-    "answer": "0",
-}
+_STATUS = "(CASE WHEN {0} = ANY (%(begun)s) THEN 1 WHEN {0} = ANY (%(over)s) THEN -1 ELSE 0 END)"
 _OF_MEASURED = {
-    **_NONE,
+    "state": "CASE WHEN comparator IS NULL THEN 0"
+    " ELSE coalesce(array_position(%(comparators)s::text[], comparator::text), 0) END",
     "value": "coalesce(value_number::float8, 'NaN')",
-    "unit": "CASE WHEN unit IS NULL THEN 0"
-    " ELSE coalesce(array_position(%(units)s::text[], unit::text), -1) END",
+    "unit": "",  # depends on the vocabulary: `_number_of_unit`
+    "code": "coalesce(array_position(%(codes)s::text[], fact.code::text), 0)",
     "answer": "CASE WHEN value_code IS NULL THEN 0"
     f" ELSE coalesce(array_position(%(values)s::text[], {_VALUE}), -1) END",
-    "state": "coalesce(array_position(%(comparators)s::text[], comparator::text), 0)",
-    "hard": "verification_status IS NOT NULL"
-    " OR (comparator IS NOT NULL AND comparator <> ALL (%(comparators)s::text[]))",
 }
-_STATUS = "CASE WHEN {0} = ANY (%(begun)s) THEN 1 WHEN {0} = ANY (%(over)s) THEN -1 ELSE 0 END"
 _OF_CODED = {
-    **_NONE,
     "end": f"coalesce({_DAY.format('end')}, 0)",
     "state": _STATUS.format("clinical_status"),
-    "hard": f"""(end_at IS NOT NULL AND {IS_ROUGH.format("end")})
-        OR (verification_status IS NOT NULL AND verification_status <> 'confirmed')""",
 }
 _OF_TYPE = {
     OBSERVATION: _OF_MEASURED,
@@ -118,6 +104,12 @@ _OF_TYPE = {
     },
     "encounter": _OF_CODED | {"group": "coalesce((%(class_of)s::jsonb ->> category)::int, 0)"},
 }
+_HARD_MEASURED = (
+    "verification_status IS NOT NULL"
+    " OR (comparator IS NOT NULL AND comparator <> ALL (%(comparators)s::text[]))"
+)
+_HARD_CODED = f"""(end_at IS NOT NULL AND {IS_ROUGH.format("end")})
+    OR (verification_status IS NOT NULL AND verification_status <> 'confirmed')"""
 
 _FACTS = """
 SELECT {columns}, {is_other} AS is_other FROM clinical_fact AS fact{join}
@@ -156,13 +148,17 @@ ORDER BY fact.patient_id
 
 _MARGIN = dt.timedelta(days=2)
 
+_SQL_TYPES = {"<i2": "int2", "<i4": "int4", "<i8": "timestamptz", "<f8": "float8"}
+
 
 @dataclass(frozen=True)
 class Query:
-    """A statement whose rows are `RECORD`s, and its parameters."""
+    """A statement whose rows are `RECORD`s, and its parameters. It runs in the tenant's zone."""
 
     statement: str
     parameters: Mapping[str, Any]
+    names: Sequence[str]
+    """The columns of the statement. The others of `RECORD` are 0."""
     words: str
     """A statement for pairs of a unit and a coded value, of which the vocabulary lacks one."""
 
@@ -196,7 +192,7 @@ def has_other_codings(selector: Selector, tenant_id: UUID) -> Query:
     parameters: dict[str, Any] = {"tenant_id": str(tenant_id)}
     for branch in found:
         parameters |= branch.parameters
-    return Query(f"SELECT {exists or 'false'}", parameters, "")
+    return Query(f"SELECT {exists or 'false'}", parameters, (), "")
 
 
 def compose(
@@ -233,7 +229,6 @@ def compose(
         facts, kept = _LATEST.format(facts=facts), _IS_LATEST
     parameters: dict[str, Any] = {
         "tenant_id": str(tenant_id),
-        "zone": str(moment.days.zone),
         "codes": codes_of(selector),
         "units": vocabulary.units,
         "values": vocabulary.values,
@@ -247,9 +242,33 @@ def compose(
     }
     for branch in branches:
         parameters |= branch.parameters
-    columns = _OF_TYPE.get(selector.type, _OF_CODED)
-    packed = _PACKED.format(facts=facts, kept=kept, **columns)
-    return Query(packed, parameters, _WORDS.format(facts=facts) if is_measured else "")
+    columns = dict(_OF_TYPE.get(selector.type, _OF_CODED))
+    if is_measured:
+        columns["unit"], words = _number_of_unit(vocabulary.units)
+        parameters |= words
+    names = [name for name in RECORD.names or () if name in columns]
+    packed = _PACKED.format(
+        facts=facts,
+        kept=kept,
+        columns=", ".join(f"({columns[name]})::{_SQL_TYPES[RECORD[name].str]}" for name in names),
+        hard=_HARD_MEASURED if is_measured else _HARD_CODED,
+    )
+    return Query(
+        packed,
+        parameters,
+        ("ordinal", "day", "at", *names, "hard"),
+        _WORDS.format(facts=facts) if is_measured else "",
+    )
+
+
+def _number_of_unit(units: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """Return SQL for the number of a unit, and its parameters.
+
+    An analyte has few units, so comparisons take less than `array_position`.
+    """
+    words = {f"unit{number}": unit for number, unit in enumerate(units, 1)}
+    cases = "".join(f" WHEN unit = %({name})s THEN {name[4:]}" for name in words)
+    return f"CASE WHEN unit IS NULL THEN 0{cases} ELSE -1 END", words
 
 
 def compose_facts(
@@ -279,7 +298,7 @@ def compose_facts(
     }
     for branch in branches:
         parameters |= branch.parameters
-    return Query(_WHOLE.format(facts=facts), parameters, "")
+    return Query(_WHOLE.format(facts=facts), parameters, (), "")
 
 
 _CLASS_NUMBERS = orjson.dumps(
