@@ -73,7 +73,7 @@ RARELY_USED: Mapping[str, Any] = {"plan_tiers": [POOLED, DEDICATED], "plan": "fr
 
 def test_a_rarely_used_tenant_may_share_if_its_plan_prefers_that() -> None:
     crowd = [server("one", 100, own_databases=100)]
-    found = fleet([tenant(**RARELY_USED)], crowd, kept_connections=64)
+    found = fleet([tenant(**RARELY_USED)], crowd)
 
     assert proposed(found) == (Rule.RARELY_USED, POOLED, "one")
 

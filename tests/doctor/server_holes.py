@@ -374,6 +374,6 @@ SETTINGS = [
         "allow_system_table_mods is on",
     ),
     ("settings do not weaken isolation", {"row_security": "off"}, "row_security is off"),
-    ("max connections is sufficient", {"max_connections": "50"}, "processes may open"),
+    ("max connections is sufficient", {"max_connections": "20"}, "processes may open"),
 ]
 """Settings of a server: the check that finds each, the changed setting, part of the finding."""

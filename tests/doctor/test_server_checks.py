@@ -7,7 +7,9 @@ from uuid import uuid4
 import pytest
 from checking import problems_of
 from server_holes import SETTINGS
+from sqlalchemy import text
 
+from trially.database.session import db
 from trially.doctor import base_backups, servers
 from trially.doctor.examined_server import ExaminedServer
 from trially.doctor.examining import ALL_SERVER_CHECKS
@@ -17,6 +19,7 @@ from trially.doctor.references import ServerReferences
 from trially.state import state_of
 from trially.tenancy.catalog import Server
 from trially.tenancy.catalog_choices import Tier
+from trially.tenancy.context import tenant_context
 from trially.tenancy.recovery.base_backups import BaseBackup
 from trially.tenancy.recovery.intervals import Interval
 from trially.tenancy.servers.access import server_access
@@ -132,6 +135,36 @@ def test_many_databases_need_syncfs(examined_server, monkeypatch):
 
     assert few == []
     assert "fsync" in many.what
+
+
+@pytest.mark.parametrize(
+    ("transactions", "sessions", "is_found"),
+    [(1_000_000, 100_001, True), (1_000_000, 100_000, False), (999_999, 999_999, False)],
+)
+def test_connections_that_are_rarely_reused_are_a_warning(
+    examined_server, monkeypatch, transactions, sessions, is_found
+):
+    check = "requests find open connections"
+    counted = f"SELECT {transactions}::numeric, {sessions}::numeric"
+    monkeypatch.setattr(servers, "COUNTED_SESSIONS", f"{counted} WHERE %s IS NOT NULL")
+
+    found = find_problems(check, examined_server)
+
+    assert [each.what for each in found] == (
+        ["10% of 1,000,000 transactions began with a new connection"] if is_found else []
+    )
+
+
+def test_the_connections_to_tenants_databases_are_counted(app, examined_server, tenant):
+    with tenant_context(tenant.slug):
+        db.session.execute(text("SELECT 1"))
+
+    names = [each.name for each in examined_server.tenant_databases]
+    [(transactions, sessions)] = examined_server.rows(servers.COUNTED_SESSIONS, names)
+
+    assert names
+    assert transactions >= 1
+    assert sessions >= 1
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -18,7 +19,7 @@ from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.context import tenant_context
 from trially.tenancy.lifecycle.activity import Sample
 from trially.tenancy.lifecycle.served_metrics import ServedMetrics, parse_metrics
-from trially.tenancy.lifecycle.top_commands import Moment, busiest
+from trially.tenancy.lifecycle.top_commands import Moment, busiest, rarely_reused
 
 METRICS = """
 trially_tenant_requests_total{{tenant="{id}"}} {requests}
@@ -107,3 +108,21 @@ def test_metrics_are_read_with_the_token_and_no_redirect_gets_it(
     assert seen == [("/metrics", "Bearer a-token")] * 2 + [("/moved", "Bearer a-token")]
     assert "must begin with http" in run_command(*once, "file:///etc/passwd").output
     assert ServedMetrics().threads == {}
+
+
+@pytest.mark.parametrize(
+    ("transactions", "opened", "found"),
+    [(1_000, 101, ["On one, 10% of the transactions began"]), (1_000, 100, []), (99, 99, [])],
+)
+def test_a_server_is_named_whose_connections_are_rarely_reused(
+    transactions: int, opened: int, found: list[str]
+) -> None:
+    before = Sample(transactions=Counter(one=5_000, two=0), opened=Counter(one=4_000, two=0))
+    now = Sample(
+        transactions=Counter(one=5_000 + transactions, two=500),
+        opened=Counter(one=4_000 + opened, two=1),
+    )
+
+    sentences = list(rarely_reused(before, now))
+
+    assert [each.partition(" with")[0] for each in sentences] == found

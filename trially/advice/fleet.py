@@ -89,6 +89,9 @@ class ServerFacts:
     most_connections: int | None = None
     """Those that it accepts, without those reserved for administrators."""
 
+    kept_connections: int = 64
+    """Those that one process keeps."""
+
     @property
     def name(self) -> str:
         """Its name in the catalog."""
@@ -120,9 +123,6 @@ class Fleet:
 
     most_of_tenant: int = 8
     """The most connections that all processes open to one tenant's database."""
-
-    kept_connections: int = 64
-    """The connections that one process keeps to a server."""
 
     moved: frozenset[UUID] = frozenset()
     """The tenants that have moved in this plan."""

@@ -15,6 +15,7 @@ from flask import current_app
 from psycopg2.extensions import connection
 
 from trially.database.connecting import connect
+from trially.database.connection_shares import ACCEPTED_CONNECTIONS
 from trially.errors import OperatorError
 from trially.tenancy.catalog import PlacementRecord
 from trially.tenancy.schema.failures import describe_failure
@@ -30,11 +31,9 @@ UNSAMPLED_BYTES = 2**20
 
 _BOUND = "SET statement_timeout = '30s'; SET lock_timeout = '500ms'"
 
-_CONNECTIONS = """
+_CONNECTIONS = f"""
 SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'),
-    current_setting('max_connections')::int
-    - current_setting('superuser_reserved_connections')::int
-    - coalesce(current_setting('reserved_connections', true), '0')::int
+    {ACCEPTED_CONNECTIONS}
 """
 _DATABASES = """
 SELECT datname, CASE WHEN has_database_privilege(oid, 'CONNECT')

@@ -87,21 +87,19 @@ def _wish_of(fleet: Fleet, tenant: TenantFacts, limits: Thresholds) -> Wish | No
         )
         tiers = [tier for tier in tenant.movable_tiers if not TIERS[tier].shares_database]
         return Wish(tenant, Rule.BUSY_FOR_SHARED_DATABASE, reason, tiers)
-    if _is_rarely_used(fleet, tenant, server, limits):
+    if _is_rarely_used(tenant, server, limits):
         reason = (
             f"It stores {format_bytes(tenant.stored_bytes)} and kept at most"
             f" {tenant.peak_load or 0:.3f} connections busy. {server.name} has"
             f" {server.own_databases} databases of single tenants, more than the"
-            f" {fleet.kept_connections} connections that a process keeps. The plan {tenant.plan}"
+            f" {server.kept_connections} connections that a process keeps. The plan {tenant.plan}"
             f" prefers {tenant.plan_tiers[0]}."
         )
         return Wish(tenant, Rule.RARELY_USED, reason, [tenant.plan_tiers[0]])
     return None
 
 
-def _is_rarely_used(
-    fleet: Fleet, tenant: TenantFacts, server: ServerFacts, limits: Thresholds
-) -> bool:
+def _is_rarely_used(tenant: TenantFacts, server: ServerFacts, limits: Thresholds) -> bool:
     """Return whether a tenant may give up a database of its own.
 
     Walls between tenants are weaker then, so the plan has to name the tier of its new tenants.
@@ -110,7 +108,7 @@ def _is_rarely_used(
         not tenant.kind.shares_database
         and bool(tenant.plan_tiers)
         and TIERS[tenant.plan_tiers[0]].shares_database
-        and server.own_databases > fleet.kept_connections
+        and server.own_databases > server.kept_connections
         and tenant.counted_days >= limits.window_days.value
         and tenant.stored_bytes is not None
         and tenant.stored_bytes <= limits.small_bytes.value

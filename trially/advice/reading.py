@@ -14,6 +14,7 @@ from trially.advice.fleet import Fleet, ServerFacts, TenantFacts
 from trially.advice.measuring import Measured, measure_servers
 from trially.advice.rules import THRESHOLDS, Thresholds
 from trially.config import current_settings
+from trially.database.connection_shares import connections_of_process
 from trially.state import app_state
 from trially.tenancy.catalog import Operation, PlacementRecord, Server, Tenant
 from trially.tenancy.catalog_choices import UNCLAIMED, UNSERVED, Tier
@@ -67,7 +68,6 @@ def read_fleet(disks: Mapping[str, int], limits: Thresholds = THRESHOLDS) -> Fle
             *(sentence for each in measured.values() for sentence in each.missing),
         ],
         most_of_tenant=min(settings.processes * of_process, settings.connections_per_tenant),
-        kept_connections=settings.connections_per_server,
     )
 
 
@@ -146,6 +146,7 @@ def _server_facts(
         disks.get(server.name),
         measured.connections,
         measured.most_connections,
+        connections_of_process(measured.most_connections),
     )
 
 

@@ -14,7 +14,7 @@ from trially.backfills.filling import NOWHERE, Position, count_left, fill_tenant
 from trially.backfills.model import BackfillState
 from trially.backfills.pace import Pace, TenantPace
 from trially.backfills.registry import NamedBackfill
-from trially.config import current_settings
+from trially.database.connection_shares import connections_of_command
 from trially.tenancy.catalog import PlacementRecord
 from trially.tenancy.migrating.migration_failures import answers
 from trially.tenancy.migrating.pacing import Rate, is_lost_server
@@ -161,7 +161,7 @@ class _Run:
         queues: dict[str, deque[PlacementRecord]] = {}
         for record in records:
             queues.setdefault(record.server.name, deque()).append(record)
-        workers = max(1, min(self._options.workers, current_settings().connections_per_server))
+        workers = max(1, min(self._options.workers, connections_of_command()))
         threads = []
         for server, queue in queues.items():
             rate = Rate(self._options.rate)

@@ -223,8 +223,8 @@ class Settings:
     replica_max_lag_ms: Annotated[int, between(1, 5000)] = 1000
     """Maximum lag of a replica that answers requests, in milliseconds."""
 
-    connections_per_server: Annotated[int, at_least(1)] = 64
-    """Maximum connections of this process to one server, over all tenants."""
+    connections_per_server: Annotated[int | None, at_least(1)] = None
+    """Maximum connections of this process to one server, over all tenants; None: its share."""
 
     checkout_timeout_seconds: Annotated[float, between(0.01, 60)] = 5.0
     """Maximum wait of a request for a connection, in seconds."""

@@ -16,6 +16,11 @@ from trially.database import probing  # noqa: F401  the watchdog asks through it
 from trially.database.budget import ConnectionBudget
 from trially.database.budgeted_pool import BudgetedPool
 from trially.database.connecting import Login, connect, open_within
+from trially.database.connection_shares import (
+    ACCEPTED_CONNECTIONS,
+    BEFORE_ASKING,
+    share_of_process,
+)
 from trially.database.dialect import PlacedConnection, PlacedDialect, replace_if_lost
 from trially.database.placement import (
     Placement,
@@ -47,7 +52,9 @@ STATEMENTS_CACHED = 1_000
 class Limits:
     """Limits of one process's connections to tenants' databases."""
 
-    connections_per_server: int
+    connections_per_server: int | None
+    """None means the process's share of what the server accepts: `share_of_process`."""
+
     checkout_timeout_seconds: float
     """How long a request waits for a connection."""
 
@@ -59,6 +66,12 @@ class Limits:
 
     slow_seconds: float = float("inf")
     """Duration from which a statement is reported as slow."""
+
+    processes: int = 1
+    """How many processes answer requests."""
+
+    threads: int = 1
+    """How many requests this process answers at the same time."""
 
 
 class Server:
@@ -74,7 +87,9 @@ class Server:
         self.dialect = dialect
         self._is_replica = is_replica
         self.budget = ConnectionBudget(
-            limits.connections_per_server, limits.checkout_timeout_seconds, limits.idle_seconds
+            limits.connections_per_server or BEFORE_ASKING,
+            limits.checkout_timeout_seconds,
+            limits.idle_seconds,
         )
         self.health = ServerHealth()
         self._login: Login | None = None
@@ -148,6 +163,10 @@ class Server:
         engine = Engine(pool, dialect, url)
         with Connection(engine, _has_events=False, _allow_autobegin=False) as unguarded:
             dialect.initialize(unguarded)  # type: ignore[no-untyped-call]
+            if self.limits.connections_per_server is None:
+                accepted = unguarded.exec_driver_sql(f"SELECT {ACCEPTED_CONNECTIONS}").scalar_one()
+                limits = self.limits
+                self.budget.most = share_of_process(accepted, limits.processes, limits.threads)
         engine.dispose()
         return dialect
 
@@ -232,7 +251,11 @@ class EngineRegistry:
         if not isinstance(placement, ReplicaPlacement):
             return Server(self._limits)
         primary = self._servers.get(placement.primary)
-        return Server(self._limits, primary.dialect if primary else None, is_replica=True)
+        if primary is None:
+            return Server(self._limits, is_replica=True)
+        replica = Server(self._limits, primary.dialect, is_replica=True)
+        replica.budget.most = primary.budget.most
+        return replica
 
     def _drop(self, bind_key: str) -> list[Engine]:
         """Remove an engine, and return it to be disposed of without the lock."""

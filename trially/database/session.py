@@ -122,5 +122,7 @@ def init_app(
             settings.idle_connection_seconds,
             settings.statement_timeout_ms / 1000 + GRACE_SECONDS,
             settings.slow_query_ms / 1000,
+            settings.processes,
+            settings.threads,
         ),
     )

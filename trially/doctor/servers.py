@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 import psycopg2
 
 from trially.config import LOOPBACK_HOSTS
+from trially.database.connection_shares import connections_of_process
 from trially.doctor.examined_server import ExaminedServer
 from trially.doctor.findings import Check, Problem, error, production_error, warning
 from trially.tenancy.tiers import TIERS
@@ -21,6 +22,17 @@ MANY_DATABASES = 200
 
 SPARE_CONNECTIONS = 10
 """Connections for commands, the catalog's reader and the administrator."""
+
+TRANSACTIONS_TO_JUDGE = 1_000_000
+"""With fewer transactions, the share of those that began with a new connection says little."""
+
+COUNTED_SESSIONS = """
+SELECT coalesce(sum(xact_commit + xact_rollback), 0), coalesce(sum(sessions), 0)
+FROM pg_stat_database WHERE datname = ANY (%s)"""
+"""Transactions and connections of some databases, since PostgreSQL's statistics were reset."""
+
+MOST_NEW_CONNECTIONS = 0.1
+"""The largest share of transactions that may begin with a new connection."""
 
 INSECURE_METHODS = ("trust", "password", "md5")
 """Authentication methods of pg_hba.conf that accept no password, or reveal it."""
@@ -144,15 +156,22 @@ def tenants_can_move_online(server: ExaminedServer) -> Iterator[Problem]:
 def max_connections_is_sufficient(server: ExaminedServer) -> Iterator[Problem]:
     """Compare the connections that all processes may open with those that the server accepts."""
     settings = server.fleet.settings
-    needed = settings.processes * settings.connections_per_server + SPARE_CONNECTIONS
-    reserved = int(server.settings["superuser_reserved_connections"])
-    available = int(server.settings["max_connections"]) - reserved
+    most, *reserved = (
+        int(server.settings.get(name, "0"))  # PostgreSQL 15 has no reserved_connections.
+        for name in ("max_connections", "superuser_reserved_connections", "reserved_connections")
+    )
+    available = most - sum(reserved)
+    of_process = connections_of_process(available)
+    needed = settings.processes * of_process + SPARE_CONNECTIONS
     if needed > available:
         what = (
             f"{settings.processes} processes may open {needed} connections,"
             f" but only {available} are accepted"
         )
-        remedy = "Raise max_connections, lower TRIALLY_CONNECTIONS_PER_SERVER, or use a pooler."
+        remedy = (
+            "Raise max_connections, lower TRIALLY_CONNECTIONS_PER_SERVER or TRIALLY_THREADS, or use"
+            " a pooler."
+        )
         yield warning(what, remedy)
 
 
@@ -183,6 +202,25 @@ def connection_limits_fit_the_threads(server: ExaminedServer) -> Iterator[Proble
             )
 
 
+def requests_find_open_connections(server: ExaminedServer) -> Iterator[Problem]:
+    """Check that few transactions of tenants begin with a new connection.
+
+    Each connection is counted by PostgreSQL as a session, since its statistics were reset.
+    """
+    databases = [database.name for database in server.tenant_databases]
+    [(transactions, sessions)] = server.rows(COUNTED_SESSIONS, databases)
+    if transactions >= TRANSACTIONS_TO_JUDGE and sessions > MOST_NEW_CONNECTIONS * transactions:
+        what = (
+            f"{sessions / transactions:.0%} of {transactions:,} transactions began with a new"
+            " connection"
+        )
+        remedy = (
+            "Raise max_connections, or TRIALLY_CONNECTIONS_PER_SERVER if it is set, or move tenants"
+            " that are rarely used to a shared database (flask tenants advise)."
+        )
+        yield warning(what, remedy)
+
+
 SERVER_CHECKS: tuple[Check[ExaminedServer], ...] = (
     the_version_does_not_leak_rows,
     the_log_contains_no_patient_data,
@@ -193,4 +231,5 @@ SERVER_CHECKS: tuple[Check[ExaminedServer], ...] = (
     tenants_can_move_online,
     max_connections_is_sufficient,
     connection_limits_fit_the_threads,
+    requests_find_open_connections,
 )

@@ -13,7 +13,7 @@ from flask import current_app
 from sqlalchemy import select
 from uuid_utils.compat import uuid7
 
-from trially.config import current_settings
+from trially.database.connection_shares import connections_of_command
 from trially.tenancy.archives.adopting import record
 from trially.tenancy.archives.ages import BACKED_UP, newest_of_tenant
 from trially.tenancy.archives.errors import ArchiveError, MovedMeanwhileError
@@ -113,7 +113,7 @@ def back_up_many(
             except Exception as error:  # noqa: BLE001  the tenants after this one are backed up
                 return Backup(slug, None, describe_failure(error))
 
-    most = max(1, current_settings().connections_per_server // CONNECTIONS)
+    most = max(1, connections_of_command() // CONNECTIONS)
     executor = ThreadPoolExecutor(min(workers, most), thread_name_prefix="backup")
     try:
         for future in as_completed([executor.submit(run, slug) for slug in slugs]):

@@ -43,7 +43,7 @@ GROUP BY 1, 2
 """
 
 _DATABASES = """
-SELECT datname, xact_commit + xact_rollback, tup_returned + tup_fetched,
+SELECT datname, xact_commit + xact_rollback, sessions, tup_returned + tup_fetched,
     tup_inserted + tup_updated + tup_deleted, (to_jsonb(s)->>'active_time')::float
 FROM pg_stat_database s WHERE datname = ANY(%s)
 """
@@ -70,7 +70,8 @@ class Activity:
     """The age of the oldest transaction."""
 
     counters: dict[str, float] = field(default_factory=dict)
-    """What only grows: transactions, rows read and written, milliseconds of statements."""
+    """What only grows: transactions, connections opened, rows read and written, milliseconds of
+    statements."""
 
 
 @dataclass
@@ -82,6 +83,12 @@ class Sample:
 
     idle_by_database: Counter[str] = field(default_factory=Counter)
     """Connections to shared databases that are in no tenant's transaction."""
+
+    transactions: Counter[str] = field(default_factory=Counter)
+    """Transactions in the databases of tenants, by server. It only grows."""
+
+    opened: Counter[str] = field(default_factory=Counter)
+    """Connections to these databases that were opened, by server. It only grows."""
 
     failures: dict[str, str] = field(default_factory=dict)
     """What could not be asked, and why."""
@@ -127,10 +134,16 @@ def _ask_server(sample: Sample, server: str, tenants: Sequence[Listed]) -> None:
                 sample.idle_by_database[database] += numbers[0]
             else:
                 _add(sample.by_tenant[owner], *numbers)
-        for database, transactions, read, written, busy_ms in _bounded(raw, _DATABASES, names):
+        for database, transactions, opened, read, written, busy_ms in _bounded(
+            raw, _DATABASES, names
+        ):
+            sample.transactions[server] += transactions
+            sample.opened[server] += opened
             if database in alone:
                 counters = sample.by_tenant[alone[database]].counters
-                counters.update(transactions=transactions, rows_read=read, rows_written=written)
+                counters.update(
+                    transactions=transactions, opened=opened, rows_read=read, rows_written=written
+                )
                 if busy_ms is not None:
                     counters["busy_ms"] = busy_ms
 

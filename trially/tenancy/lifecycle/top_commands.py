@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,18 +22,25 @@ RATES = {
     "waits_s": "waits",
     "refusals_s": "refusals",
     "transactions_s": "transactions",
+    "opened_s": "opened",
     "rows_read_s": "rows_read",
     "rows_written_s": "rows_written",
 }
 """The columns that are counters per second."""
+
+TRANSACTIONS_TO_JUDGE = 100
+"""With fewer transactions, the share of those that began with a new connection says little."""
+
+MOST_NEW_CONNECTIONS = 0.1
+"""The largest share of transactions that may begin with a new connection."""
 
 COLUMNS = (
     *("tenant", "tier", "connections", "active", "waiting", "longest_s", "busy", "threads"),
     *RATES,
 )
 OPTIONAL = (
-    *("connections", "rows_written_s", "rows_read_s", "transactions_s", "requests_s", "busy"),
-    *("longest_s", "tier", "threads", "waits_s", "refusals_s"),
+    *("connections", "opened_s", "rows_written_s", "rows_read_s", "transactions_s", "requests_s"),
+    *("busy", "longest_s", "tier", "threads", "waits_s", "refusals_s"),
 )
 
 
@@ -98,6 +105,8 @@ def top(
         if not as_json and sys.stdout.isatty() and not once:
             click.clear()
         print_items(rows, COLUMNS, as_json=as_json, optional=OPTIONAL)
+        for sentence in rarely_reused(before.sample, now.sample):
+            click.echo(sentence, err=True)
         for place, reason in sorted(now.sample.failures.items()):
             click.echo(f"The {place} could not be asked ({reason}).", err=True)
         if once:
@@ -116,6 +125,18 @@ def busiest(tenants: Sequence[Listed], before: Moment, now: Moment) -> list[dict
         for database, count in sorted(now.sample.idle_by_database.items())
     ]
     return rows + rest
+
+
+def rarely_reused(before: Sample, now: Sample) -> Iterator[str]:
+    """Yield a sentence for each server on which many transactions begin with a new connection."""
+    for server, total in sorted(now.transactions.items()):
+        transactions = total - before.transactions[server]
+        opened = now.opened[server] - before.opened[server]
+        if transactions >= TRANSACTIONS_TO_JUDGE and opened > MOST_NEW_CONNECTIONS * transactions:
+            yield (
+                f"On {server}, {opened / transactions:.0%} of the transactions began with a new"
+                " connection. docs/operations.md (Connections) says what to do."
+            )
 
 
 def _measure(tenants: Sequence[Listed], metrics: str | None) -> Moment:

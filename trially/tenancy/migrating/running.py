@@ -8,7 +8,7 @@ from threading import Event, Thread
 
 from flask import Flask, current_app
 
-from trially.config import current_settings
+from trially.database.connection_shares import connections_of_command
 from trially.tenancy.migrating.attempts import (
     Attempted,
     Failure,
@@ -246,7 +246,7 @@ class _Run:
 
     def _workers(self) -> int:
         """Return the number of connections to one server: within the budget of a process."""
-        return max(1, min(self._options.workers, current_settings().connections_per_server))
+        return max(1, min(self._options.workers, connections_of_command()))
 
 
 def _unreachable(place: Place, lost: Attempted) -> Attempted:
