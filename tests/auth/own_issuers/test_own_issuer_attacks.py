@@ -157,7 +157,7 @@ def test_a_registration_that_comes_back_needs_another_proof(
     assert refused(ann.get("/me")) == (401, "invalid_token"), "A token of before came back."
 
 
-# Issuers that nobody may register
+# Issuers that no tenant may register
 
 
 @pytest.mark.parametrize(
