@@ -12,13 +12,6 @@ from trially.tenancy.catalog_choices import Tier
 
 
 @pytest.fixture
-def issuer() -> Iterator[Issuer]:
-    issuer = Issuer()
-    yield issuer
-    issuer.stop()
-
-
-@pytest.fixture
 def other_issuer() -> Iterator[Issuer]:
     issuer = Issuer()
     yield issuer
