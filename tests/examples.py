@@ -34,9 +34,11 @@ from trially.recruiting.documents.words import to_vector
 from trially.recruiting.study_matching.model import Match, MatchRun
 from trially.recruiting.valuesets.model import ValueSet
 from trially.resources.resource import RESOURCES, Resource
+from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.context import tenant_context
 from trially.tenancy.organisations.managing import create_organisation, invite_tenant
 from trially.tenancy.organisations.model import OrganisationTenant
+from trially.tenancy.own_issuers import TenantIssuer
 
 if TYPE_CHECKING:
     from members import Member
@@ -600,6 +602,24 @@ def _invite(member: "Member") -> OrganisationTenant:
     return invite_tenant(short_name, member.tenant.id)
 
 
+def _register_issuer(member: "Member") -> str:
+    """Register an issuer of the tenant's own that does not exist, and return its id.
+
+    A tenant has few, and only owners may register them, so the row is inserted.
+    """
+    issuer_id = uuid4()
+    with member.app.app_context(), catalog_transaction() as session:
+        session.add(
+            TenantIssuer(
+                id=issuer_id,
+                tenant_id=member.tenant.id,
+                issuer=f"http://127.0.0.1:1/{issuer_id}",
+                max_lifetime_seconds=3600,
+            )
+        )
+    return str(issuer_id)
+
+
 PREPARED: Mapping[str, Callable[["Member", Ids], Body]] = {
     "criterion_proposals.accept_proposal": _proposal_of_draft,
     "criterion_proposals.propose_criteria": _draft,
@@ -622,6 +642,10 @@ PREPARED: Mapping[str, Callable[["Member", Ids], Body]] = {
     "studies.create_team_member": _study_without_sites,
     "studies.show_registry_record": _imported_study,
     "settings.verify_domain": _chosen_domain,
+    **dict.fromkeys(
+        ("issuers.test_issuer", "issuers.prove_issuer", "issuers.remove_issuer"),
+        lambda member, _: {"issuer_id": _register_issuer(member)},
+    ),
     "sharing.join_organisation": _inviting_organisation,
     "sharing.leave_organisation": _joined_organisation,
     "jobs.cancel_job": lambda member, ids: {"job_id": _insert_job(member, ids, new_word())},
@@ -641,6 +665,9 @@ BODIES: Mapping[str, Callable[[Ids], Body]] = {
     "criterion_proposals.propose_criteria": lambda _: {"text": "Inclusion Criteria:\n* Adults"},
     "erasures.erase_patient": lambda _: {"reason": "request"},
     "erasures.hold_patient": lambda _: {"reason": "Litigation 2026-114"},
+    "issuers.change_issuer": lambda _: {"name": "Another"},
+    "issuers.prove_issuer": lambda _: {"token": "a.b.c"},
+    "issuers.register_issuer": lambda _: {"issuer": f"https://{uuid4()}.example"},
     "matches.decide_match": lambda _: {"decision": "included", "reason": "Referred"},
     "patients.merge_patient": lambda ids: {"into": ids["into"]},
     "settings.change_tenant_branding": lambda _: {"product_name": "Heartland Trials"},
@@ -741,7 +768,7 @@ def create_all(member: "Member", word: str = "word", **ids: str) -> dict[str, st
 
     Some arguments of routes are no ids of resources: the patient `into` whom another is merged, a
     `field` that is corrected, an `alert_rule`, an export, an audit record, and the numbers of two
-    versions of a protocol.
+    versions of a protocol. An issuer of the tenant's own is a row of the catalog.
     """
     for name, example in EXAMPLES.items():
         if example.can_be_created and f"{name}_id" not in ids:
@@ -754,6 +781,7 @@ def create_all(member: "Member", word: str = "word", **ids: str) -> dict[str, st
     ids["audit_record_id"] = newest["id"]
     some["version"] = some["other_version"] = ids["protocol_version_id"]
     some.update(_inviting_organisation(member, ids))
+    some["issuer_id"] = _register_issuer(member)
     return some | {"alert_rule": "bulk_reads"} | ids
 
 

@@ -92,7 +92,7 @@ def describe_permissions() -> str:
         "## Roles\n",
         _table(["permission", *Role], _permission_rows()),
         f"At the PHI level `{PhiLevel.NONE}` only the permissions marked ¹ remain, whatever the role.\n",
-        f"Only at the level `{PhiLevel.FULL}`: {_named(NEEDS_FULL)}, because an archive is not masked.\n",
+        f"Only at the level `{PhiLevel.FULL}`: {_named(NEEDS_FULL)}, because an archive is not masked, and an issuer signs for members who see all.\n",
         "## PHI levels\n",
         LEVELS,
         _table(["field", *PhiLevel], _field_rows()),

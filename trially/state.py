@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from trially.auth.api_keys.verifying import KnownKeys
     from trially.auth.members.identities import Identity
     from trially.auth.organisations.persons import Person as PersonOfOrganisation
+    from trially.auth.own_issuers.verifying import OwnIssuers
     from trially.auth.platform.callers import Caller as PlatformCaller
     from trially.auth.resolvers import SupportResolver
     from trially.auth.tokens import TokenVerifier
@@ -120,6 +121,9 @@ class AppState:
     """The branding of all tenants that everybody may read, cached from the catalog."""
 
     token_verifier: "TokenVerifier" = field(init=False)
+    own_issuers: "OwnIssuers" = field(init=False)
+    """The issuers that tenants have registered for themselves."""
+
     platform_verifier: "TokenVerifier" = field(init=False)
     """Verifies the tokens of operators, for the platform API."""
 

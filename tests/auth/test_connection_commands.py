@@ -15,7 +15,9 @@ def test_connections_are_added_listed_and_removed(run_command, make_tenant):
         1,
         "Error: The connection 'con_1' is already mapped to a tenant. Remove it there first.\n",
     )
-    assert json.loads(run("list", ours, "--json").output) == [{"connection_id": "con_1"}]
+    assert json.loads(run("list", ours, "--json").output) == [
+        {"connection_id": "con_1", "origin": "operator", "issuer": None, "state": None}
+    ]
     assert json.loads(run("list", other, "--json").output) == []
     wrong = run("remove", other, "con_1", "--yes")
     assert wrong.exit_code == 1

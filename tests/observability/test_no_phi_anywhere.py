@@ -224,6 +224,7 @@ def _plant(call: Caller, tenant: Any, make_fact: Callable[..., str]) -> dict[str
         "field": "phone",
         "digest": "0" * 64,
         "organisation_id": str(uuid4()),
+        "issuer_id": str(uuid4()),
     }
 
 

@@ -1,5 +1,6 @@
 """`flask tenants connections …`, `flask tenants revoke` and `flask tenants token`."""
 
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -79,9 +80,15 @@ def add_connection(slug: str, connection_id: str, *, as_json: bool) -> None:
 @click.argument("slug", shell_complete=complete_slug)
 @table_options
 def list_connections(slug: str, *, as_json: bool) -> None:
-    """List the connections of the tenant SLUG."""
-    items = [{"connection_id": each} for each in auth_connections.list_connections(slug)]
-    print_items(items, ("connection_id",), as_json=as_json)
+    """List the connections of the tenant SLUG.
+
+    `origin` says who has brought a connection: an operator, or an owner of the tenant, who has
+    registered an issuer of the tenant's own.
+    """
+    items = [asdict(each) for each in auth_connections.list_connections(slug)]
+    print_items(
+        items, ("connection_id", "origin", "issuer", "state"), as_json=as_json, texts=["issuer"]
+    )
 
 
 @catalog_command("remove", loses=loss_of_connection)
@@ -89,7 +96,11 @@ def list_connections(slug: str, *, as_json: bool) -> None:
 @click.argument("connection_id")
 @json_option
 def remove_connection(slug: str, connection_id: str, *, as_json: bool) -> None:
-    """Remove the connection CONNECTION_ID of the tenant SLUG."""
+    """Remove the connection CONNECTION_ID of the tenant SLUG.
+
+    It may be an issuer that an owner of the tenant has registered. Its tokens are refused within 5
+    seconds, and its members need another way in.
+    """
     auth_connections.remove_connection(slug, connection_id)
     print_item(
         {"tenant": slug, "connection_id": connection_id, "removed": True},

@@ -10,6 +10,7 @@ from trially.auth.issuer_profile import IssuerProfile
 from trially.auth.key_callers import read_identity_of_key, resolve_tenant_of_key
 from trially.auth.members.identities import Identity
 from trially.auth.organisations.verifying import organisation_audience
+from trially.auth.own_issuers import verifying as own_issuers
 from trially.auth.platform.verifying import platform_audience
 from trially.auth.refusals import invalid_token, missing_token, unverifiable_token
 from trially.auth.resolvers import SupportResolver
@@ -95,10 +96,11 @@ def _read_api_key(text: str) -> PresentedKey:
 
 
 def init_app(app: Flask, profiles: Mapping[str, IssuerProfile]) -> None:
-    """Accept tokens of these issuers only, and none that is also for another API."""
+    """Accept tokens of these issuers and of tenants' own, and none that is also for another API."""
     state = state_of(app)
     refused = (platform_audience(state.settings), organisation_audience(state.settings))
-    state.token_verifier = TokenVerifier(profiles, refused_audiences=refused)
+    own_issuers.init_app(app, profiles.values(), refused)
+    state.token_verifier = TokenVerifier(profiles, refused_audiences=refused, own=state.own_issuers)
     state.support_resolver = SupportResolver(state.settings.placement_max_age_seconds)
     sign_ins.init_app(app)
     verifying.init_app(app, state.settings.placement_max_age_seconds)

@@ -7,6 +7,7 @@ from joserfc.jwk import Key
 
 from trially.auth.resolvers import ClaimResolver, TenantResolver
 from trially.auth.signing_keys import ClientKeys
+from trially.tenancy.own_issuers import OwnIssuer
 
 
 class KeySource(Protocol):
@@ -24,7 +25,10 @@ class KeySource(Protocol):
 
 @dataclass(frozen=True)
 class IssuerProfile:
-    """A trusted issuer and the tokens that are accepted from it. It comes from settings only."""
+    """A trusted issuer and the tokens that are accepted from it.
+
+    It comes from settings, or it is a tenant's own issuer, whose tokens are for that tenant alone.
+    """
 
     issuer: str
     """The value of `iss`. For machine clients, the part of `iss` before the client's id."""
@@ -48,6 +52,9 @@ class IssuerProfile:
 
     tenants: frozenset[str] | None = None
     """Slugs or ids of the tenants that its tokens may be for. None allows all tenants."""
+
+    own: OwnIssuer | None = None
+    """The tenant's own issuer that this is. None for an issuer that operators trust."""
 
     client_keys: ClientKeys | None = None
     """The keys of machine clients that sign their own tokens. None for an issuer of people."""

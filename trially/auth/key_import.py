@@ -68,11 +68,18 @@ def import_signing_key(jwk: Mapping[str, Any]) -> Key:
     return key
 
 
-def import_key_set(document: Mapping[str, Any]) -> dict[str, Key]:
+class TooManyKeysError(ValueError):
+    """A key set has more keys than are read."""
+
+
+def import_key_set(document: Mapping[str, Any], most: int | None = None) -> dict[str, Key]:
     """Import the usable keys of a JWKS, by `kid`. An unusable key does not affect the others.
 
-    Two usable keys with the same `kid` are both left out, because the `kid` is ambiguous.
+    Two usable keys with the same `kid` are both left out, because the `kid` is ambiguous. Raises
+    `TooManyKeysError` if there are more than `most` keys, whether usable or not.
     """
+    if most is not None and len(document["keys"]) > most:
+        raise TooManyKeysError(f"The JWKS has more than {most} keys.")
     usable: list[Key] = []
     for jwk in document["keys"]:
         try:

@@ -46,6 +46,12 @@ class Permission(StrEnum):
     IMPORTS_WRITE = "imports:write"
     """Import records."""
 
+    ISSUERS_READ = "issuers:read"
+    """Read which issuers the tenant has registered for itself."""
+
+    ISSUERS_WRITE = "issuers:write"
+    """Register, test, prove, change and remove issuers of the tenant."""
+
     JOBS_MANAGE = "jobs:manage"
     """Read and cancel the jobs of all members."""
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Event, Lock, Semaphore, Thread
+from typing import Protocol
 
 from joserfc.jwk import Key
 
@@ -42,6 +43,16 @@ MOST_WAITING = 4
 NEVER = float("-inf")
 
 
+class Places(Protocol):
+    """A number of places, which a semaphore counts."""
+
+    def acquire(self, *, blocking: bool) -> bool:
+        """Return whether a place was free, and take it if so."""
+
+    def release(self) -> None:
+        """Give the place back."""
+
+
 @dataclass(eq=False)
 class _Fetch:
     began_at: float
@@ -56,7 +67,9 @@ class RemoteKeys:
     - Keys older than `outage_seconds` are not used.
 
     `absence_is_final` accepts the answer that the issuer has no keys as a result. Otherwise it
-    counts as a failure, and the former keys stay in use.
+    counts as a failure, and the former keys stay in use. `places` are those of requests that wait,
+    and `fetches` those of running fetches, which several issuers may share. `public_only` and
+    `most_keys` are those of `Fetcher`.
     """
 
     def __init__(
@@ -72,7 +85,10 @@ class RemoteKeys:
         outage_seconds: float = 14_400,
         absence_is_final: bool = False,
         limit: RateLimit | None = None,
-        places: Semaphore | None = None,
+        places: Places | None = None,
+        fetches: Places | None = None,
+        public_only: bool = False,
+        most_keys: int | None = None,
     ) -> None:
         self.issuer = issuer
         self.limit = limit or RateLimit(BURST, cool_down_seconds)
@@ -83,7 +99,13 @@ class RemoteKeys:
         self._max_age_seconds = max_age_seconds
         self._outage_seconds = outage_seconds
         self._absence_is_final = absence_is_final
-        self._fetcher = Fetcher(allow_http=allow_http, seconds=timeout, max_bytes=max_bytes)
+        self._fetcher = Fetcher(
+            allow_http=allow_http,
+            seconds=timeout,
+            max_bytes=max_bytes,
+            public_only=public_only,
+            most_keys=most_keys,
+        )
         self._keys: dict[str, Key] = {}
         self._fetched_at = NEVER
         """When the fetch of the keys began."""
@@ -93,8 +115,10 @@ class RemoteKeys:
         self._running: list[_Fetch] = []
         self._lock = Lock()
         self._is_client = self._shares_limit = places is not None
-        self._places = places or Semaphore(MOST_WAITING)
-        self._trial_place = Semaphore(1)
+        self._places: Places = places or Semaphore(MOST_WAITING)
+        self._fetches = fetches
+        # Issuers that share running fetches share the requests that wait for them in any state.
+        self._trial_place: Places = Semaphore(1) if fetches is None else self._places
 
     def key(self, kid: str) -> Key:
         """Return the key with this `kid`.
@@ -185,13 +209,17 @@ class RemoteKeys:
             is_late = newest is not None and now > newest.began_at + PATIENCE_SECONDS
             if newest is not None and (not is_late or len(self._running) >= MOST_FETCHES):
                 return newest
-            if not self._may_begin(now):
+            if not self._may_begin(now) or not self._has_place():
                 return None
             fetch = _Fetch(began_at=now)
             self._tried_at = now
             self._running.append(fetch)
         Thread(target=self._run, args=(fetch,), name="issuer-keys", daemon=True).start()
         return fetch
+
+    def _has_place(self) -> bool:
+        """Return whether a fetch may run beside those of other issuers. It gives the place back."""
+        return self._fetches is None or self._fetches.acquire(blocking=False)
 
     def _may_begin(self, now: float) -> bool:
         if self._is_failing(now):
@@ -224,6 +252,8 @@ class RemoteKeys:
         finally:
             with self._lock:
                 self._running.remove(fetch)
+            if self._fetches is not None:
+                self._fetches.release()
             fetch.is_done.set()
 
     def _record_success(self, fetch: _Fetch, keys: dict[str, Key]) -> None:
@@ -253,7 +283,7 @@ class RemoteKeys:
 
 
 @contextmanager
-def _place_in(places: Semaphore) -> Iterator[bool]:
+def _place_in(places: Places) -> Iterator[bool]:
     """Yield whether the block has one of the places."""
     has_place = places.acquire(blocking=False)
     try:

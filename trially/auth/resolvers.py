@@ -54,6 +54,19 @@ class AudienceResolver:
         return tuple(entry.removeprefix(self.prefix) for entry in entries)
 
 
+@dataclass(frozen=True)
+class FixedResolver:
+    """Names one tenant, whatever the claims say."""
+
+    tenant_id: UUID
+
+    def references(
+        self, _issuer: str, _subject: str, _claims: Mapping[str, Any]
+    ) -> tuple[str, ...]:
+        """Return the id of the tenant."""
+        return (str(self.tenant_id),)
+
+
 class ConnectionResolver:
     """Maps the identity provider's connection in a claim to a tenant, as the catalog says."""
 

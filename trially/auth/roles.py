@@ -59,9 +59,10 @@ _READ = frozenset(
 
 ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.OWNER: frozenset(Permission),
-    # An admin could otherwise silence the alerts about the admin's own requests. And only an owner
-    # lets numbers leave the tenant.
-    Role.ADMIN: frozenset(Permission) - {Permission.ALERT_RULES_WRITE, Permission.COUNTS_SHARE},
+    # An admin could otherwise silence the alerts about the admin's own requests. Only an owner
+    # lets numbers leave the tenant. And who has an issuer can sign in as any member of it.
+    Role.ADMIN: frozenset(Permission)
+    - {Permission.ALERT_RULES_WRITE, Permission.COUNTS_SHARE, Permission.ISSUERS_WRITE},
     Role.COORDINATOR: _READ
     | {
         Permission.IMPORTS_WRITE,
@@ -108,6 +109,7 @@ SHOWS_NO_PATIENT = frozenset(
         Permission.IMPORTS_DELETE,
         Permission.IMPORTS_READ,
         Permission.IMPORTS_WRITE,
+        Permission.ISSUERS_READ,
         Permission.JOBS_MANAGE,
         Permission.JOBS_READ,
         Permission.JOBS_WRITE,
@@ -152,6 +154,7 @@ SPANS_ALL_SITES = frozenset(
         Permission.IMPORTS_DELETE,
         Permission.IMPORTS_READ,
         Permission.IMPORTS_WRITE,
+        Permission.ISSUERS_WRITE,
         Permission.JOBS_MANAGE,
         Permission.SETTINGS_WRITE,
         Permission.SOURCES_READ,
@@ -161,20 +164,30 @@ SPANS_ALL_SITES = frozenset(
 )
 """The permissions that a member restricted to some sites loses.
 
-Imports, their sources, settings, custom fields, the audit log and the bill affect all sites. So do
-other members' jobs.
+Imports, their sources, settings, issuers, custom fields, the audit log and the bill affect all
+sites. So do other members' jobs.
 """
 
 NOT_FOR_KEYS = frozenset(
-    {Permission.API_KEYS_WRITE, Permission.COUNTS_SHARE, Permission.MEMBERS_WRITE}
+    {
+        Permission.API_KEYS_WRITE,
+        Permission.COUNTS_SHARE,
+        Permission.ISSUERS_WRITE,
+        Permission.MEMBERS_WRITE,
+    }
 )
 """The permissions that no API key has.
 
 A stolen key could otherwise make itself a successor. And a person consents, not a program.
 """
 
-NEEDS_FULL = frozenset({Permission.EXPORTS_WRITE, Permission.PATIENTS_EXPORT})
-"""The permissions that only members of the PHI level `full` have: an archive is not masked."""
+NEEDS_FULL = frozenset(
+    {Permission.EXPORTS_WRITE, Permission.ISSUERS_WRITE, Permission.PATIENTS_EXPORT}
+)
+"""The permissions that only members of the PHI level `full` have.
+
+An archive is not masked. And an issuer signs tokens of members who see all.
+"""
 
 
 @cache

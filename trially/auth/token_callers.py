@@ -101,7 +101,12 @@ def _read_allowed(claims: Claims) -> tuple[tuple[str, ...], bool]:
 
 
 def _find_supported(claims: Claims, chosen: str) -> dict[UUID, TenantEntry]:
-    """Return the tenant that the request names, if the caller has a support grant for it."""
+    """Return the tenant that the request names, if the caller has a support grant for it.
+
+    A tenant's own issuer cannot speak for an operator.
+    """
+    if claims.profile.own is not None:
+        return {}
     for reference in app_state().support_resolver.references(claims.iss, claims.sub):
         try:
             entry = find_entry(reference)
@@ -147,7 +152,7 @@ def _support_access(claims: Claims, entry: TenantEntry) -> SupportAccess | None:
     An entry that outlived its age does not count, because the grant may have been revoked.
     """
     caller = (claims.iss, claims.sub)
-    if caller not in entry.supporters:
+    if claims.profile.own is not None or caller not in entry.supporters:
         return None
     try:
         return directory().find_current(str(entry.tenant_id)).supporters.get(caller)

@@ -26,8 +26,8 @@ HINTS: Mapping[str, str] = {
     "not_yet_valid": "The time in `iat` or `nbf` is in the future. Compare the clocks.",
     "revoked": "It was issued before the tenant's tokens were revoked. Sign in again.",
     "too_large": "It is larger than 8192 bytes.",
-    "two_audiences": "The claim `aud` names the platform API and the API of tenants. A token is for"
-    " one of them.",
+    "two_audiences": "The claim `aud` names the platform API and the API of tenants, or the own"
+    " issuers of two tenants. A token is for one of them.",
     "unknown_api_key": "No tenant has this API key, or the tenant is suspended. It may have been"
     " revoked, or its member removed.",
     "unknown_client": "The issuer has no such machine client.",

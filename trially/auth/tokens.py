@@ -11,7 +11,7 @@ import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 from joserfc.jwk import Key
 from joserfc.jws import JWSRegistry
@@ -55,14 +55,34 @@ class UntrustedIssuerError(ValueError):
     """No profile accepts tokens of this issuer."""
 
 
-def verify_token(raw: str, profiles: Mapping[str, IssuerProfile]) -> Claims:
+class OwnProfiles(Protocol):
+    """The profiles of issuers that tenants have registered for themselves."""
+
+    def find(self, issuer: object, audience: object) -> IssuerProfile:
+        """Return the profile of an issuer, for the tenant that the audience names.
+
+        Raises `TokenError` if the tenant has no such issuer, or `UnverifiableTokenError` if that
+        cannot be looked up now.
+        """
+
+    def is_current(self, profile: IssuerProfile) -> bool:
+        """Return whether the tenant still has the issuer of a profile, unchanged.
+
+        Raises `UnverifiableTokenError`.
+        """
+
+
+def verify_token(
+    raw: str, profiles: Mapping[str, IssuerProfile], own: OwnProfiles | None = None
+) -> Claims:
     """Return the claims of a token, or raise `TokenError` and no other error.
 
-    `iss` chooses one of `profiles`. The signature is checked last. So a token that is invalid in
-    any case is rejected also while its issuer's keys cannot be fetched, and causes no fetch.
+    `iss` chooses one of `profiles`, or else of the profiles `own`. The signature is checked last.
+    So a token that is invalid in any case is rejected also while its issuer's keys cannot be
+    fetched, and causes no fetch.
     """
     signing_input, header, payload, signature = take_apart(raw)
-    profile = _find_profile(payload.get("iss"), profiles)
+    profile = _choose_profile(payload, profiles, own)
     kid = read_header(header, profile.types)
     _check_algorithm(header.get("alg"), profile)
     issued_at, expires_at = check_times(
@@ -97,6 +117,7 @@ class TokenVerifier:
         profiles: Mapping[str, IssuerProfile],
         *,
         refused_audiences: Collection[str] = (),
+        own: OwnProfiles | None = None,
         capacity: int = 10_000,
         keep_seconds: float = 60,
     ) -> None:
@@ -104,6 +125,7 @@ class TokenVerifier:
         self._refused_audiences = frozenset(refused_audiences)
         """Audiences of the other plane. A token of both is one of neither."""
 
+        self._own = own
         # `exp` is wall-clock time, so the cache uses the same clock.
         self._valid: TTLCache[bytes, Claims] = TTLCache(capacity, keep_seconds, clock=time.time)
 
@@ -113,12 +135,16 @@ class TokenVerifier:
             raise TokenError("too_large")
         digest = hashlib.sha256(raw.encode("utf-8", "surrogatepass")).digest()
         claims = self._valid.get(digest)
-        if claims is None:
-            claims = verify_token(raw, self._profiles)
+        if claims is None or not self._is_current(claims.profile):
+            claims = verify_token(raw, self._profiles, self._own)
             if not self._refused_audiences.isdisjoint(claims.aud):
                 raise TokenError("two_audiences")
             self._valid.put(digest, claims, ends=claims.exp)
         return claims
+
+    def _is_current(self, profile: IssuerProfile) -> bool:
+        """Return whether a profile still holds. That of an operator's issuer holds in any case."""
+        return profile.own is None or (self._own is not None and self._own.is_current(profile))
 
     def first_issuer(self) -> str | None:
         """Return the first trusted issuer of people's tokens, or None if there is none."""
@@ -155,6 +181,18 @@ class TokenVerifier:
         sources = [profile.keys for profile in self._profiles.values()]
         remote = [keys for keys in sources if isinstance(keys, RemoteKeys)]
         return sum(keys.are_available() for keys in remote), len(remote)
+
+
+def _choose_profile(
+    payload: Mapping[str, Any], profiles: Mapping[str, IssuerProfile], own: OwnProfiles | None
+) -> IssuerProfile:
+    """Return the profile of a token. An issuer that operators trust is never a tenant's own."""
+    try:
+        return _find_profile(payload.get("iss"), profiles)
+    except TokenError:
+        if own is None:
+            raise
+    return own.find(payload.get("iss"), payload.get("aud"))
 
 
 def _find_profile(issuer: object, profiles: Mapping[str, IssuerProfile]) -> IssuerProfile:

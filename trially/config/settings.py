@@ -171,6 +171,10 @@ class Settings:
     tell no more together than numbers that are rounded to 11.
     """
 
+    own_issuers_per_tenant: Annotated[int, between(0, 20)] = 3
+    """How many issuers of its own a tenant may register; with 0 none, and no token of one counts.
+    """
+
     algorithms: Annotated[tuple[str, ...], NOT_EMPTY, each(one_of(ALGORITHMS))] = (
         "RS256",
         "ES256",

@@ -87,6 +87,18 @@ def note_change(
     notes.changes.append(Change(table.name, row_id, patient_id, is_about_patients(table), changed))
 
 
+def note_change_of_catalog(table: str, row_id: UUID, values: Values) -> None:
+    """Note that a request has changed a row of the catalog that belongs to its tenant.
+
+    `values` are old and new values, and none is about a patient.
+    """
+    changed = {name: (old, new) for name, (old, new) in values.items() if old != new}
+    if changed:
+        request_state().audit.changes.append(
+            Change(table, row_id, None, is_about_patients=False, values=changed)
+        )
+
+
 def note_written(*tables: str, patients: Iterable[UUID] = ()) -> None:
     """Note that statements wrote rows of tables, and whom the rows are about.
 

@@ -42,8 +42,11 @@ METHODS = ("GET", "PATCH", "DELETE")
 NO_VERSION = '"999999999999999999"'
 """An ETag that no row has."""
 
-SHARED_NAMES = frozenset({"alert_rule", "organisation_id"})
-"""Arguments that name no row of a tenant. Several tenants may be in one organisation."""
+SHARED_NAMES = frozenset({"alert_rule", "issuer_id", "organisation_id"})
+"""Arguments that name no row of a tenant.
+
+Several tenants may be in one organisation. Issuers of tenants are rows of the catalog.
+"""
 
 PARTS = {"version": "1", "other_version": "1", "field": "birth_date"}
 """Arguments that name a part of a row, such as its first version or one of its fields."""

@@ -45,6 +45,7 @@ from trially.tenancy.catalog_reader import SLOW_SECONDS, CatalogUnavailableError
 from trially.tenancy.catalog_sessions import reader_engine
 from trially.tenancy.names import UnknownTenantError
 from trially.tenancy.operators.model import support_access
+from trially.tenancy.own_issuers import OWN_ISSUERS_STAMP, active_issuers_of
 from trially.tenancy.pinning import is_served
 from trially.tenancy.plans.reading import PLAN_STAMP, tenant_plan_of
 from trially.tenancy.tenant_entries import EntryCache, SupportAccess, TenantEntry
@@ -201,6 +202,7 @@ def _look_up(reference: str) -> TenantEntry:
             plan=plan,
             stamp=stamp,
             erase_after=tenant.erase_after,
+            own_issuers=active_issuers_of(session, tenant.id),
         )
 
 
@@ -214,7 +216,7 @@ _STAMP: ColumnElement[str] = literal_column(
     "  FROM token_cut_off c WHERE c.tenant_id = tenant.id),"
     " (SELECT string_agg(concat(a.id, a.stamp), '/')"
     "  FROM support_access a WHERE a.tenant_id = tenant.id),"
-    f"{PLAN_STAMP})",
+    f"{OWN_ISSUERS_STAMP}{PLAN_STAMP})",
     String,
 )
 """The transactions (`xmin`) that last wrote the catalog's rows about a tenant.

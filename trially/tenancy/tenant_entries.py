@@ -12,6 +12,7 @@ from uuid import UUID
 from trially.database.placement import Placement
 from trially.tenancy.catalog_choices import TenantStatus
 from trially.tenancy.entitlements.tenant_plan import TenantPlan
+from trially.tenancy.own_issuers import OwnIssuer
 
 MAX_ENTRIES = 10_000
 RENEWED_AT_ONCE = 2_000
@@ -68,6 +69,9 @@ class TenantEntry:
 
     erase_after: dt.datetime | None = None
     """When an erasure that is ordered can no longer be cancelled."""
+
+    own_issuers: Mapping[UUID, OwnIssuer] = field(default_factory=dict)
+    """The issuers that the tenant's owners have registered, and whose tokens count, by id."""
 
     @cached_property
     def names(self) -> frozenset[str]:

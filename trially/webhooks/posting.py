@@ -11,12 +11,13 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from urllib.parse import SplitResult, urlsplit
 
 from trially.config import LOOPBACK_HOSTS
-from trially.outgoing.addresses import PrivateHostError, public_addresses
+from trially.outgoing.addresses import PrivateHostError
 from trially.outgoing.deadlines import LimitedConnection
+from trially.outgoing.pinning import PinnedTLSConnection
 
 SECONDS = 10.0
 """How long a receiver may take for each answer."""
@@ -116,27 +117,7 @@ class Poster:
         host, port = self._parts.hostname or "", self._parts.port
         if self._parts.scheme == "http":
             return LimitedConnection(host, port, timeout=SECONDS)
-        connection = _PinnedTLS(host, port, timeout=SECONDS, context=_TLS)
-        connection.address = public_addresses(host)[0]
-        return connection
-
-
-class _Pinned(LimitedConnection):
-    """A connection to an address that was checked, whatever the name leads to now."""
-
-    address = ""
-
-    def connect(self) -> None:
-        """Connect over TCP to the address."""
-        name, self.host = self.host, self.address
-        try:
-            super().connect()
-        finally:
-            self.host = name
-
-
-class _PinnedTLS(HTTPSConnection, _Pinned):
-    """The same over TLS, for the certificate of the name."""
+        return PinnedTLSConnection(host, port, timeout=SECONDS, context=_TLS)
 
 
 @contextmanager

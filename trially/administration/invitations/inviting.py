@@ -13,6 +13,7 @@ from trially.auth.members.index import index_invitation, unindex_after_commit
 from trially.auth.members.invitations.model import Invitation
 from trially.auth.members.model import Member
 from trially.auth.members.sites import existing_sites
+from trially.auth.own_issuers.verifying import own_issuers
 from trially.auth.refusals import control_plane_unavailable
 from trially.auth.resolvers import MembershipResolver
 from trially.auth.tokens import UntrustedIssuerError
@@ -73,11 +74,12 @@ def _issuer_of(body: Mapping[str, Any]) -> tuple[str, IssuerProfile]:
     """Return the issuer at which the person signs in, as it is recorded, and its profile."""
     verifier = app_state().token_verifier
     issuer = body.get("issuer") or verifier.first_issuer()
+    profile: IssuerProfile | None
     try:
         profile = verifier.profile_of(issuer)
     except UntrustedIssuerError:
-        raise _invalid("/issuer", "This issuer is not trusted.") from None
-    if not profile.may_speak_for(*current_tenant().names):
+        profile = own_issuers().profile_named(current_tenant(), issuer)
+    if profile is None or not profile.may_speak_for(*current_tenant().names):
         raise _invalid("/issuer", "This issuer is not trusted.")
     return profile.recorded_as or profile.issuer, profile
 

@@ -1,0 +1,1 @@
+"""The issuers of a tenant, as its owners register them."""
