@@ -60,8 +60,14 @@ _READ = frozenset(
 ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.OWNER: frozenset(Permission),
     # An admin could otherwise silence the alerts about the admin's own requests. And only an owner
-    # lets numbers leave the tenant.
-    Role.ADMIN: frozenset(Permission) - {Permission.ALERT_RULES_WRITE, Permission.COUNTS_SHARE},
+    # lets numbers leave the tenant, or lets an identity provider say who is a member.
+    Role.ADMIN: frozenset(Permission)
+    - {
+        Permission.ALERT_RULES_WRITE,
+        Permission.COUNTS_SHARE,
+        Permission.MEMBERS_PROVISION,
+        Permission.PROVISIONING_WRITE,
+    },
     Role.COORDINATOR: _READ
     | {
         Permission.IMPORTS_WRITE,
@@ -114,9 +120,11 @@ SHOWS_NO_PATIENT = frozenset(
         Permission.MATCHES_COUNT,
         Permission.MATCHES_RUN,
         Permission.ME_READ,
+        Permission.MEMBERS_PROVISION,
         Permission.MEMBERS_READ,
         Permission.MEMBERS_WRITE,
         Permission.PATIENTS_COUNT,
+        Permission.PROVISIONING_WRITE,
         Permission.SETTINGS_READ,
         Permission.SETTINGS_WRITE,
         Permission.SITES_READ,
@@ -153,6 +161,8 @@ SPANS_ALL_SITES = frozenset(
         Permission.IMPORTS_READ,
         Permission.IMPORTS_WRITE,
         Permission.JOBS_MANAGE,
+        Permission.MEMBERS_PROVISION,
+        Permission.PROVISIONING_WRITE,
         Permission.SETTINGS_WRITE,
         Permission.SOURCES_READ,
         Permission.SOURCES_WRITE,
@@ -161,16 +171,22 @@ SPANS_ALL_SITES = frozenset(
 )
 """The permissions that a member restricted to some sites loses.
 
-Imports, their sources, settings, custom fields, the audit log and the bill affect all sites. So do
-other members' jobs.
+Imports, their sources, settings, custom fields, provisioned users, the audit log and the bill
+affect all sites. So do other members' jobs.
 """
 
 NOT_FOR_KEYS = frozenset(
-    {Permission.API_KEYS_WRITE, Permission.COUNTS_SHARE, Permission.MEMBERS_WRITE}
+    {
+        Permission.API_KEYS_WRITE,
+        Permission.COUNTS_SHARE,
+        Permission.MEMBERS_WRITE,
+        Permission.PROVISIONING_WRITE,
+    }
 )
 """The permissions that no API key has.
 
-A stolen key could otherwise make itself a successor. And a person consents, not a program.
+A stolen key could otherwise make itself a successor. And a person consents, not a program. The key
+of an identity provider moves users in and out of groups, but does not say what a group grants.
 """
 
 NEEDS_FULL = frozenset({Permission.EXPORTS_WRITE, Permission.PATIENTS_EXPORT})
