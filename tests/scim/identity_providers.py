@@ -83,12 +83,13 @@ def user(word: str, /, **attributes: Any) -> dict[str, Any]:
     }
 
 
-def group(name: str, *user_ids: str) -> dict[str, Any]:
+def group(name: str, *user_ids: str, **attributes: Any) -> dict[str, Any]:
     """Return a group as identity providers send it."""
     return {
         "schemas": [f"{CORE}:Group"],
         "displayName": name,
         "members": [{"value": each} for each in user_ids],
+        **attributes,
     }
 
 

@@ -50,6 +50,9 @@ class Contract:
     answers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Schema and example of an answer that the view makes itself, by media type."""
 
+    refusals: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Schema and example of errors by media type, if errors are no problem details."""
+
     deferred: Schema | None = None
     """The answer 202 if the client prefers not to wait: see `prefers_async`."""
 
@@ -195,6 +198,14 @@ def answers_in(
     sets an ETag, and answers 304 to If-None-Match.
     """
     return _record(answers=media_types, subjects=subjects, has_version=has_etag, status=status)
+
+
+def refuses_in(media_types: Mapping[str, Mapping[str, Any]]) -> Callable[[View], View]:
+    """Declare the media types of errors that are rendered in another form than problem details.
+
+    The OpenAPI document shows the `schema` and the `example` of each.
+    """
+    return _record(refusals=media_types)
 
 
 def also_defers(schema: Schema) -> Callable[[View], View]:

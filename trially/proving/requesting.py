@@ -42,7 +42,7 @@ METHODS = ("GET", "PATCH", "DELETE")
 NO_VERSION = '"999999999999999999"'
 """An ETag that no row has."""
 
-SHARED_NAMES = frozenset({"alert_rule", "organisation_id"})
+SHARED_NAMES = frozenset({"alert_rule", "organisation_id", "resource_type", "scim_schema"})
 """Arguments that name no row of a tenant. Several tenants may be in one organisation."""
 
 PARTS = {"version": "1", "other_version": "1", "field": "birth_date"}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from trially.scim.answers import LIST_SCHEMA, Json
-from trially.scim.problems import SCIM_TYPE
+from trially.scim.problems import ERROR_SCHEMA, SCIM_TYPE
 
 Media = Mapping[str, Mapping[str, Any]]
 
@@ -71,6 +71,15 @@ USER = _media("User", _shown(_NEW_USER, "User", _USER_ID))
 GROUP = _media("Group", _shown(_NEW_GROUP, "Group", _GROUP_ID))
 USERS = _media("ListResponse", _list_of(_shown(_NEW_USER, "User", _USER_ID)))
 GROUPS = _media("ListResponse", _list_of(_shown(_NEW_GROUP, "Group", _GROUP_ID)))
+ERROR = _media(
+    "Error",
+    {
+        "schemas": [ERROR_SCHEMA],
+        "status": "409",
+        "scimType": "uniqueness",
+        "detail": "A record with this value already exists.",
+    },
+)
 CONFIGURATION = _media(
     "ServiceProviderConfig",
     {"schemas": [f"{_CORE}:ServiceProviderConfig"], "patch": {"supported": True}},

@@ -17,6 +17,7 @@ from trially.http.contract import (
     answers_in,
     may_conflict,
     queries,
+    refuses_in,
     returns_nothing,
 )
 from trially.scim import examples
@@ -45,6 +46,7 @@ def _discovery() -> ModuleType:
 
 @bp.get("/ServiceProviderConfig")
 @requires(Permission.MEMBERS_PROVISION)
+@refuses_in(examples.ERROR)
 @answers_in(examples.CONFIGURATION)
 def show_configuration() -> Response:
     """Show what this SCIM server can do.
@@ -56,28 +58,31 @@ def show_configuration() -> Response:
 
 @bp.get("/ResourceTypes")
 @requires(Permission.MEMBERS_PROVISION)
+@refuses_in(examples.ERROR)
 @answers_in(examples.RESOURCE_TYPES)
 def list_resource_types() -> Response:
     """List the types of SCIM resources.
 
-    They are User and Group.
+    The types are User and Group. Each has a path and a schema.
     """
     return _answered(_discovery().list_resource_types())
 
 
 @bp.get("/ResourceTypes/<resource_type>")
 @requires(Permission.MEMBERS_PROVISION)
+@refuses_in(examples.ERROR)
 @answers_in(examples.RESOURCE_TYPE)
 def show_resource_type(resource_type: str) -> Response:
     """Show a type of SCIM resources.
 
-    It names the path and the schema of the type.
+    It names the path of its list, and its schema.
     """
     return _answered(_discovery().show_resource_type(resource_type))
 
 
 @bp.get("/Schemas")
 @requires(Permission.MEMBERS_PROVISION)
+@refuses_in(examples.ERROR)
 @answers_in(examples.SCHEMAS)
 def list_schemas() -> Response:
     """List the SCIM schemas of users and groups.
@@ -89,17 +94,19 @@ def list_schemas() -> Response:
 
 @bp.get("/Schemas/<scim_schema>")
 @requires(Permission.MEMBERS_PROVISION)
+@refuses_in(examples.ERROR)
 @answers_in(examples.SCHEMA)
 def show_schema(scim_schema: str) -> Response:
     """Show the SCIM schema with a URN.
 
-    It has the attributes that are kept.
+    It has the attributes that are kept. A client may send others, which are ignored.
     """
     return _answered(_discovery().show_schema(scim_schema))
 
 
 @bp.get("/Users")
 @requires(Permission.MEMBERS_PROVISION)
+@refuses_in(examples.ERROR)
 @queries(ScimQuerySchema())
 @answers_in(examples.USERS)
 def list_users(query: dict[str, Any]) -> Response:
@@ -113,6 +120,7 @@ def list_users(query: dict[str, Any]) -> Response:
 
 @bp.post("/Users")
 @requires(Permission.MEMBERS_PROVISION)
+@refuses_in(examples.ERROR)
 @may_conflict
 @queries(ShownSchema())
 @accepts_document(examples.USER_BODY)
@@ -129,6 +137,7 @@ def create_user(query: dict[str, Any]) -> Response:
 
 @bp.get("/Users/<uuid:scim_user_id>")
 @requires(Permission.MEMBERS_PROVISION)
+@refuses_in(examples.ERROR)
 @queries(ShownSchema())
 @answers_in(examples.USER, has_etag=True)
 def show_user(scim_user_id: UUID, query: dict[str, Any]) -> Response:
@@ -142,6 +151,7 @@ def show_user(scim_user_id: UUID, query: dict[str, Any]) -> Response:
 
 @bp.put("/Users/<uuid:scim_user_id>")
 @requires(Permission.MEMBERS_PROVISION)
+@refuses_in(examples.ERROR)
 @may_conflict
 @queries(ShownSchema())
 @accepts_document(examples.USER_BODY)
@@ -157,6 +167,7 @@ def replace_user(scim_user_id: UUID, query: dict[str, Any]) -> Response:
 
 @bp.patch("/Users/<uuid:scim_user_id>")
 @requires(Permission.MEMBERS_PROVISION)
+@refuses_in(examples.ERROR)
 @may_conflict
 @queries(ShownSchema())
 @accepts_document(examples.PATCH_BODY)
@@ -173,6 +184,7 @@ def patch_user(scim_user_id: UUID, query: dict[str, Any]) -> Response:
 
 @bp.delete("/Users/<uuid:scim_user_id>")
 @requires(Permission.MEMBERS_PROVISION)
+@refuses_in(examples.ERROR)
 @may_conflict
 @returns_nothing
 def delete_user(scim_user_id: UUID) -> None:
@@ -185,6 +197,7 @@ def delete_user(scim_user_id: UUID) -> None:
 
 @bp.get("/Groups")
 @requires(Permission.MEMBERS_PROVISION)
+@refuses_in(examples.ERROR)
 @queries(ScimQuerySchema())
 @answers_in(examples.GROUPS)
 def list_groups(query: dict[str, Any]) -> Response:
@@ -198,6 +211,7 @@ def list_groups(query: dict[str, Any]) -> Response:
 
 @bp.post("/Groups")
 @requires(Permission.MEMBERS_PROVISION)
+@refuses_in(examples.ERROR)
 @may_conflict
 @queries(ShownSchema())
 @accepts_document(examples.GROUP_BODY)
@@ -212,6 +226,7 @@ def create_group(query: dict[str, Any]) -> Response:
 
 @bp.get("/Groups/<uuid:scim_group_id>")
 @requires(Permission.MEMBERS_PROVISION)
+@refuses_in(examples.ERROR)
 @queries(ShownSchema())
 @answers_in(examples.GROUP, has_etag=True)
 def show_group(scim_group_id: UUID, query: dict[str, Any]) -> Response:
@@ -224,6 +239,7 @@ def show_group(scim_group_id: UUID, query: dict[str, Any]) -> Response:
 
 @bp.put("/Groups/<uuid:scim_group_id>")
 @requires(Permission.MEMBERS_PROVISION)
+@refuses_in(examples.ERROR)
 @may_conflict
 @queries(ShownSchema())
 @accepts_document(examples.GROUP_BODY)
@@ -238,6 +254,7 @@ def replace_group(scim_group_id: UUID, query: dict[str, Any]) -> Response:
 
 @bp.patch("/Groups/<uuid:scim_group_id>")
 @requires(Permission.MEMBERS_PROVISION)
+@refuses_in(examples.ERROR)
 @may_conflict
 @queries(ShownSchema())
 @accepts_document(examples.GROUP_PATCH_BODY)
@@ -253,6 +270,7 @@ def patch_group(scim_group_id: UUID, query: dict[str, Any]) -> Response:
 
 @bp.delete("/Groups/<uuid:scim_group_id>")
 @requires(Permission.MEMBERS_PROVISION)
+@refuses_in(examples.ERROR)
 @may_conflict
 @returns_nothing
 def delete_group(scim_group_id: UUID) -> None:

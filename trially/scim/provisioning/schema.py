@@ -28,6 +28,7 @@ class ProvisioningSchema(Schema):
     issuer = text(
         _settings.issuer,
         allow_none=True,
+        load_default=None,
         example="https://login.trially.ai",
         metadata={
             "description": "The issuer whose tokens make provisioned users members. Null: no token"
