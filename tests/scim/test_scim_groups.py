@@ -108,6 +108,8 @@ def test_a_patch_is_applied_as_a_whole(provider: IdentityProvider) -> None:
         ({"op": "replace", "path": "id", "value": "x"}, "mutability"),
         ({"op": "remove", "path": "displayName"}, "mutability"),
         ({"op": "replace", "path": "members[", "value": []}, "invalidPath"),
+        ({"op": "remove", "path": f"members[{'(' * 900}a pr{')' * 900}]"}, "invalidPath"),
+        ({"op": "add", "value": {f"members[{'(' * 11}a pr{')' * 11}]": []}}, "invalidPath"),
         ({"op": "replace", "value": {"id": str(uuid4()), "displayName": "X"}}, "mutability"),
     )
     for operation, keyword in refused:

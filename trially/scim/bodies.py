@@ -15,6 +15,10 @@ from trially.scim.problems import SCIM_KIND, SCIM_TYPE, refused
 from trially.scim.resources import POLICY, Group, User
 
 MOST_OPERATIONS = 1000
+LONGEST_PATH = 500
+MOST_PARENTHESES = 10
+"""In a path. `scim2_models` parses paths by recursion, and names of members as paths."""
+
 BODY_TYPES = (SCIM_TYPE, "application/json")
 
 Known = TypeVar("Known", User, Group)
@@ -42,6 +46,9 @@ def read_operations() -> list[Any]:
         raise refused("invalidSyntax", "The body needs the array Operations.")
     if len(operations) > MOST_OPERATIONS:
         raise refused("tooMany", f"A PATCH may have at most {MOST_OPERATIONS} operations.")
+    for operation in operations:
+        for path in (operation.get("path"), *_names_in(operation.get("value"))):
+            _refuse_complex(path)
     return operations
 
 
@@ -67,6 +74,8 @@ def stored_resource(model: type[Known], values: Mapping[str, Any]) -> Known:
 
 def write(model: type[Known], values: Mapping[str, Any], query: Mapping[str, Any]) -> Json:
     """Return a resource as an answer shows it, with the attributes that the query requests."""
+    _refuse_complex(query.get("attributes"))
+    _refuse_complex(query.get("excluded_attributes"))
     with _refusing():
         parameters: Any = ResponseParameters.__class_getitem__(model)
         shown = parameters(
@@ -88,6 +97,25 @@ def _read_object() -> Json:
 def _load(model: type[Known], body: Json, context: Context) -> Known:
     with _refusing():
         return model.model_validate(body, scim_ctx=context, scim_policy=POLICY)
+
+
+def _names_in(value: Any) -> Iterator[str]:
+    """Yield the names of all members within a value."""
+    if isinstance(value, dict):
+        yield from value
+    for inner in value.values() if isinstance(value, dict) else ():
+        yield from _names_in(inner)
+    for inner in value if isinstance(value, list) else ():
+        yield from _names_in(inner)
+
+
+def _refuse_complex(path: Any) -> None:
+    """Answer 400 for a path that is too long or nested too deep."""
+    if isinstance(path, str) and (len(path) > LONGEST_PATH or path.count("(") > MOST_PARENTHESES):
+        raise refused(
+            "invalidPath",
+            f"Paths have at most {LONGEST_PATH} characters and {MOST_PARENTHESES} parentheses.",
+        )
 
 
 def _drop_own_id(operation: Json, resource_id: str) -> None:
@@ -114,4 +142,4 @@ def _refusing() -> Iterator[None]:
 
 def _problem(kind: str | None, detail: str | None) -> BadRequest:
     extensions = {SCIM_KIND: kind} if kind else {}
-    return BadRequest(f"The body is invalid: {detail}.", extensions=extensions)
+    return BadRequest(f"The request is invalid: {detail}.", extensions=extensions)
