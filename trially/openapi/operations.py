@@ -151,7 +151,7 @@ def _in_other_form(responses: Json, contract: Contract) -> Json:
     """Return the responses with errors that are no problem details."""
     content = {name: dict(one) for name, one in contract.refusals.items()}
     return {
-        status: {"description": "An error.", "content": content} if "$ref" in response else response
+        status: {"description": "An error.", "content": content} if status >= "400" else response
         for status, response in responses.items()
     }
 

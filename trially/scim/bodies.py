@@ -14,7 +14,7 @@ from trially.scim.answers import Json
 from trially.scim.problems import SCIM_KIND, SCIM_TYPE, refused
 from trially.scim.resources import POLICY, Group, User
 
-MOST_OPERATIONS = 1000
+MOST_OPERATIONS = 500
 LONGEST_PATH = 500
 MOST_PARENTHESES = 10
 """In a path. `scim2_models` parses paths by recursion, and names of members as paths."""
