@@ -21,6 +21,7 @@ from trially.api import routes_only
 from trially.auditing.alerts.model import AuditAlert
 from trially.auditing.alerts.rules import RuleName
 from trially.auth.members.managing import add_member
+from trially.auth.members.provisioning.model import ScimGroup, ScimUser
 from trially.auth.roles import PhiLevel, Role
 from trially.database.changes import is_about_patients
 from trially.database.rows import insert_item, table_of, update_item
@@ -34,6 +35,7 @@ from trially.recruiting.documents.words import to_vector
 from trially.recruiting.study_matching.model import Match, MatchRun
 from trially.recruiting.valuesets.model import ValueSet
 from trially.resources.resource import RESOURCES, Resource
+from trially.scim.problems import SCIM_TYPE
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.context import tenant_context
 from trially.tenancy.organisations.managing import create_organisation, invite_tenant
@@ -50,6 +52,8 @@ Ids = Mapping[str, str]
 Body = dict[str, Any]
 
 NDJSON = "application/ndjson"
+SCIM_CORE = "urn:ietf:params:scim:schemas:core:2.0"
+SCIM_PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 MISSING = (
     "The resource {name!r} has no example. Add to EXAMPLES in tests/examples.py:"
     ' "{name}": Example("/path", body=lambda ids, word: {{…}}, change={{…}})'
@@ -333,6 +337,24 @@ def _erase_another(member: "Member", ids: Ids, word: str) -> str:
     return str(erased.json["id"])
 
 
+def _insert_scim_user(member: "Member", _: Ids, word: str) -> str:
+    """Insert a user of an identity provider, and return its id."""
+    with member.app.app_context(), tenant_context(str(member.tenant.id)), transaction():
+        values = {
+            **dict.fromkeys(("user_name", "user_name_key", "external_id", "display_name"), word),
+            "details": {"displayName": word},
+            "email_keys": [],
+        }
+        return str(insert_item(ScimUser, values, ("id",))["id"])
+
+
+def _insert_scim_group(member: "Member", _: Ids, word: str) -> str:
+    """Insert a group of an identity provider, and return its id."""
+    with member.app.app_context(), tenant_context(str(member.tenant.id)), transaction():
+        values = dict.fromkeys(("display_name", "display_name_key", "external_id"), word)
+        return str(insert_item(ScimGroup, values, ("id",))["id"])
+
+
 EXAMPLES: Mapping[str, Example] = {
     "custom_field": Example(
         "/custom-fields",
@@ -426,6 +448,8 @@ EXAMPLES: Mapping[str, Example] = {
             "site_ids": [ids["site_id"]],
         },
     ),
+    "scim_user": Example("/provisioning/users", insert=_insert_scim_user),
+    "scim_group": Example("/provisioning/groups", insert=_insert_scim_group),
     "webhook": Example("/webhooks", insert=_create_webhook, change={"description": "Another"}),
     "delivery": Example("/webhooks/{webhook_id}/deliveries", insert=_test_webhook),
     "job": Example("/jobs", insert=_insert_job),
@@ -671,7 +695,9 @@ BODIES: Mapping[str, Callable[[Ids], Body]] = {
     "matches.decide_match": lambda _: {"decision": "included", "reason": "Referred"},
     "patients.merge_patient": lambda ids: {"into": ids["into"]},
     "settings.change_tenant_branding": lambda _: {"product_name": "Heartland Trials"},
+    "provisioning.map_provisioned_group": lambda _: {"priority": 5},
     "settings.change_tenant_settings": lambda _: {"locale": "en-GB"},
+    "provisioning.change_provisioning": lambda _: {"linked_by": "external_id"},
     "protocol_versions.change_version": lambda _: {"label": "Another"},
     "protocol_versions.replace_list": lambda _: {
         "criteria": [{"kind": "inclusion", "statement": "Adults"}]
@@ -690,6 +716,12 @@ BODIES: Mapping[str, Callable[[Ids], Body]] = {
 
 UPLOADS: Mapping[str, Callable[[str], tuple[bytes, str]]] = {
     "fhir.find_clinical_trials": lambda _: (_PATIENT_BUNDLE, JSON_TYPE),
+    "scim.create_group": lambda word: (_scim({"displayName": word}), SCIM_TYPE),
+    "scim.create_user": lambda word: (_scim({"userName": word}), SCIM_TYPE),
+    "scim.patch_group": lambda word: (_scim_patch("displayName", word), SCIM_TYPE),
+    "scim.patch_user": lambda word: (_scim_patch("displayName", word), SCIM_TYPE),
+    "scim.replace_group": lambda word: (_scim({"displayName": word}), SCIM_TYPE),
+    "scim.replace_user": lambda word: (_scim({"userName": word}), SCIM_TYPE),
     "settings.replace_logo": lambda _: (_LOGO, "image/svg+xml"),
     "study_documents.create_study_document": lambda word: (word.encode(), "text/plain"),
     "studies.import_studies": lambda word: (_study_of_registry(word), JSON_TYPE),
@@ -705,6 +737,17 @@ _PATIENT_BUNDLE = json.dumps(
         "entry": [{"resource": {"resourceType": "Patient", "id": "1"}}],
     }
 ).encode()
+
+
+def _scim(attributes: Body) -> bytes:
+    """Return a resource of SCIM. Its type follows from its path."""
+    kind = "User" if "userName" in attributes else "Group"
+    return json.dumps({"schemas": [f"{SCIM_CORE}:{kind}"], **attributes}).encode()
+
+
+def _scim_patch(path: str, value: str) -> bytes:
+    operation = {"op": "replace", "path": path, "value": value}
+    return json.dumps({"schemas": [SCIM_PATCH], "Operations": [operation]}).encode()
 
 
 def _basic_resource(_: str) -> tuple[bytes, str]:
@@ -767,8 +810,9 @@ def create_all(member: "Member", word: str = "word", **ids: str) -> dict[str, st
     """Create one row of each resource, and return their ids. Rows in `ids` exist already.
 
     Some arguments of routes are no ids of resources: the patient `into` whom another is merged, a
-    `field` that is corrected, an `alert_rule`, an export, an audit record, and the numbers of two
-    versions of a protocol. An issuer of the tenant's own is a row of the catalog.
+    `field` that is corrected, an `alert_rule`, an export, an audit record, a type and a schema of
+    SCIM, and the numbers of two versions of a protocol. An issuer of the tenant's own is a row of
+    the catalog.
     """
     for name, example in EXAMPLES.items():
         if example.can_be_created and f"{name}_id" not in ids:
@@ -782,6 +826,7 @@ def create_all(member: "Member", word: str = "word", **ids: str) -> dict[str, st
     some["version"] = some["other_version"] = ids["protocol_version_id"]
     some.update(_inviting_organisation(member, ids))
     some["issuer_id"] = _register_issuer(member)
+    some |= {"resource_type": "User", "scim_schema": f"{SCIM_CORE}:User"}
     return some | {"alert_rule": "bulk_reads"} | ids
 
 

@@ -40,6 +40,8 @@ WITHOUT_RESOURCE = {
     "medication",
     "member_site",
     "organisation_consent",
+    "provisioning_setting",
+    "scim_group_user",
     "patient_hold",
     "patient_identifier",
     "patient_search_term",

@@ -58,6 +58,8 @@ RESOURCE_SCHEMAS = {
     "member": "Member",
     "invitation": "Invitation",
     "api_key": "ApiKey",
+    "scim_user": "ScimUser",
+    "scim_group": "ScimGroup",
     "webhook": "Webhook",
     "delivery": "Delivery",
     "name": "Name",

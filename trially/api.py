@@ -24,6 +24,7 @@ from trially import (
     jobs,
     organisation,
     recruiting,
+    scim,
     usage,
     webhooks,
 )
@@ -31,7 +32,7 @@ from trially.auth.permissions import refuse_unguarded_views
 
 API_PREFIX = "/api/v1"
 ROOMS = (
-    *(audit, backfills, auth, jobs, webhooks, administration, organisation),
+    *(audit, backfills, auth, jobs, webhooks, administration, organisation, scim),
     *(recruiting, auditing, usage, analytics, exports, fhir),
 )
 

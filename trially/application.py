@@ -28,6 +28,7 @@ from trially.organisation import restored as restored_settings
 from trially.recruiting.patients import field_backfill
 from trially.recruiting.search import masked_clones
 from trially.recruiting.study_matching import compiling
+from trially.scim import problems as scim_problems
 from trially.state import state_of
 from trially.tenancy.schema import fleet_revisions
 from trially.usage import restored as restored_usage
@@ -70,6 +71,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     tracing.init_app(app)
     browsers.init_app(app, openapi.BROWSER_PATH)
     problems.init_app(app)
+    scim_problems.init_app(app)
     retry_after.init_app(app)
     fleet_revisions.init_app(app)
     identities.init_app(app, settings.placement_max_age_seconds)

@@ -203,29 +203,39 @@ def _plant(call: Caller, tenant: Any, make_fact: Callable[..., str]) -> dict[str
     webhook = {"url": "https://hooks.example/", "event_types": ["import.finished"]}
     webhook_id = call("POST", "/webhooks", {**webhook, "description": CANARY}).json["id"]
     delivery_id = call("POST", f"/webhooks/{webhook_id}/test").json["id"]
-    records = call("GET", "/audit").json["data"]
-    return ids | {
-        "member_id": call("GET", "/members").json["data"][0]["id"],
-        "webhook_id": webhook_id,
-        "delivery_id": delivery_id,
-        "erasure_id": erasure.json["id"],
-        "export_id": str(uuid4()),
-        "criterion_proposal_id": str(uuid4()),
-        "study_site_id": study_site,
-        "study_document_id": str(uuid4()),
-        "team_member_id": str(uuid4()),
-        "version": version,
-        "other_version": version,
-        "import_id": taken.json["id"],
-        "audit_record_id": records[0]["id"],
-        "audit_alert_id": str(uuid4()),
-        "job_id": str(uuid4()),
-        "alert_rule": call("GET", "/audit/alert-rules").json["data"][0]["name"],
-        "field": "phone",
-        "digest": "0" * 64,
-        "organisation_id": str(uuid4()),
-        "issuer_id": str(uuid4()),
+    scim = {
+        f"{name}_id": EXAMPLES[name].insert(owner, ids, CANARY)
+        for name in ("scim_user", "scim_group")
     }
+    records = call("GET", "/audit").json["data"]
+    return (
+        ids
+        | scim
+        | {
+            "member_id": call("GET", "/members").json["data"][0]["id"],
+            "webhook_id": webhook_id,
+            "delivery_id": delivery_id,
+            "erasure_id": erasure.json["id"],
+            "export_id": str(uuid4()),
+            "criterion_proposal_id": str(uuid4()),
+            "study_site_id": study_site,
+            "study_document_id": str(uuid4()),
+            "team_member_id": str(uuid4()),
+            "version": version,
+            "other_version": version,
+            "import_id": taken.json["id"],
+            "audit_record_id": records[0]["id"],
+            "audit_alert_id": str(uuid4()),
+            "job_id": str(uuid4()),
+            "alert_rule": call("GET", "/audit/alert-rules").json["data"][0]["name"],
+            "field": "phone",
+            "resource_type": "User",
+            "scim_schema": "urn:ietf:params:scim:schemas:core:2.0:User",
+            "digest": "0" * 64,
+            "organisation_id": str(uuid4()),
+            "issuer_id": str(uuid4()),
+        }
+    )
 
 
 def _call_every_route(app: Flask, call: Caller, ids: dict[str, str]) -> None:

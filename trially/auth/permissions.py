@@ -76,6 +76,9 @@ class Permission(StrEnum):
     MATCHES_RUN = "matches:run"
     """Compute the matches of a study."""
 
+    MEMBERS_PROVISION = "members:provision"
+    """Send users and groups by SCIM, who become members. It is for identity providers' API keys."""
+
     MEMBERS_READ = "members:read"
     """Read the tenant's members and invitations, with their roles and PHI levels."""
 
@@ -99,6 +102,9 @@ class Permission(StrEnum):
 
     PATIENTS_WRITE = "patients:write"
     """Create and change patients."""
+
+    PROVISIONING_WRITE = "provisioning:write"
+    """Choose where provisioned users sign in, and what their groups grant."""
 
     SETTINGS_READ = "settings:read"
     """Read the tenant's settings and its branding."""

@@ -60,9 +60,16 @@ _READ = frozenset(
 ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.OWNER: frozenset(Permission),
     # An admin could otherwise silence the alerts about the admin's own requests. Only an owner
-    # lets numbers leave the tenant. And who has an issuer can sign in as any member of it.
+    # lets numbers leave the tenant, or lets an identity provider say who is a member. And who has
+    # an issuer can sign in as any member of it.
     Role.ADMIN: frozenset(Permission)
-    - {Permission.ALERT_RULES_WRITE, Permission.COUNTS_SHARE, Permission.ISSUERS_WRITE},
+    - {
+        Permission.ALERT_RULES_WRITE,
+        Permission.COUNTS_SHARE,
+        Permission.ISSUERS_WRITE,
+        Permission.MEMBERS_PROVISION,
+        Permission.PROVISIONING_WRITE,
+    },
     Role.COORDINATOR: _READ
     | {
         Permission.IMPORTS_WRITE,
@@ -116,9 +123,11 @@ SHOWS_NO_PATIENT = frozenset(
         Permission.MATCHES_COUNT,
         Permission.MATCHES_RUN,
         Permission.ME_READ,
+        Permission.MEMBERS_PROVISION,
         Permission.MEMBERS_READ,
         Permission.MEMBERS_WRITE,
         Permission.PATIENTS_COUNT,
+        Permission.PROVISIONING_WRITE,
         Permission.SETTINGS_READ,
         Permission.SETTINGS_WRITE,
         Permission.SITES_READ,
@@ -156,6 +165,8 @@ SPANS_ALL_SITES = frozenset(
         Permission.IMPORTS_WRITE,
         Permission.ISSUERS_WRITE,
         Permission.JOBS_MANAGE,
+        Permission.MEMBERS_PROVISION,
+        Permission.PROVISIONING_WRITE,
         Permission.SETTINGS_WRITE,
         Permission.SOURCES_READ,
         Permission.SOURCES_WRITE,
@@ -164,8 +175,8 @@ SPANS_ALL_SITES = frozenset(
 )
 """The permissions that a member restricted to some sites loses.
 
-Imports, their sources, settings, issuers, custom fields, the audit log and the bill affect all
-sites. So do other members' jobs.
+Imports, their sources, settings, issuers, custom fields, provisioned users, the audit log and the
+bill affect all sites. So do other members' jobs.
 """
 
 NOT_FOR_KEYS = frozenset(
@@ -174,11 +185,13 @@ NOT_FOR_KEYS = frozenset(
         Permission.COUNTS_SHARE,
         Permission.ISSUERS_WRITE,
         Permission.MEMBERS_WRITE,
+        Permission.PROVISIONING_WRITE,
     }
 )
 """The permissions that no API key has.
 
-A stolen key could otherwise make itself a successor. And a person consents, not a program.
+A stolen key could otherwise make itself a successor. And a person consents, not a program. The key
+of an identity provider moves users in and out of groups, but does not say what a group grants.
 """
 
 NEEDS_FULL = frozenset(

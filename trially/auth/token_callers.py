@@ -8,6 +8,7 @@ from uuid import UUID
 from trially.auth.issuer_profile import IssuerProfile
 from trially.auth.members.identities import Identity, find_identity, read_member
 from trially.auth.members.invitations.accepting import accept_invitation
+from trially.auth.members.provisioning.linking import link_provisioned
 from trially.auth.named_tenants import TENANT_HEADER, find_entry, read_choices
 from trially.auth.refusals import control_plane_unavailable, no_access, tenant_leaving
 from trially.auth.resolvers import MembershipResolver, is_indexed, is_invited
@@ -73,8 +74,8 @@ def resolve_tenant_of_token(claims: Claims) -> TenantEntry:
 def read_identity_of_token(claims: Claims, placement: Placement) -> Identity:
     """Return the member of the current tenant that sent the token, or the operator with a grant.
 
-    An invited person becomes a member. Raises `Forbidden`, or `ReplicaBehindError` if a replica
-    does not have the member.
+    A provisioned or invited person becomes a member. Raises `Forbidden`, or `ReplicaBehindError` if
+    a replica does not have the member.
     """
     identity = find_identity(placement, claims.iss, claims.sub)
     access = request_state().support
@@ -85,7 +86,7 @@ def read_identity_of_token(claims: Claims, placement: Placement) -> Identity:
     if identity is None:
         # Several first requests may come together. The next one caches the member, because this one
         # may be rolled back.
-        _accept_invitation(claims)
+        _admit_newcomer(claims)
         identity = read_member(placement, claims.iss, claims.sub)
     if identity is None:
         raise no_access()
@@ -133,9 +134,12 @@ def _find_invited(claims: Claims, chosen: str) -> dict[UUID, TenantEntry]:
     return {entry.tenant_id: entry} if is_invited(claims.iss, claims.sub, entry.tenant_id) else {}
 
 
-def _accept_invitation(claims: Claims) -> None:
+def _admit_newcomer(claims: Claims) -> None:
+    """Make the caller a member, if the identity provider or an invitation says so."""
+    caller = (claims.iss, claims.sub, claims.claims)
     try:
-        accept_invitation(claims.iss, claims.sub, claims.claims)
+        if not link_provisioned(*caller):
+            accept_invitation(*caller)
     except CatalogUnavailableError:
         raise control_plane_unavailable() from None
 

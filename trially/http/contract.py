@@ -33,6 +33,9 @@ class Contract:
     streams: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Schema and example of a body that the view reads itself, by media type."""
 
+    reads_document: bool = False
+    """The view parses a body of `streams` itself, after all of it has been received."""
+
     query: Schema | None = None
     result: Schema | None = None
     mask: Mask | None = None
@@ -46,6 +49,9 @@ class Contract:
 
     answers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Schema and example of an answer that the view makes itself, by media type."""
+
+    refusals: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Schema and example of errors by media type, if errors are no problem details."""
 
     deferred: Schema | None = None
     """The answer 202 if the client prefers not to wait: see `prefers_async`."""
@@ -88,12 +94,13 @@ class Contract:
     def is_keyed(self) -> bool:
         """Whether the route accepts an Idempotency-Key."""
         is_new = self.status in (HTTPStatus.CREATED, HTTPStatus.ACCEPTED)
-        return is_new and not (self.streams_body or self.shows_secret)
+        is_stored = not (self.streams_body or self.reads_document or self.shows_secret)
+        return is_new and is_stored
 
     @property
     def streams_body(self) -> bool:
         """Whether the view reads the body itself, because it may be too large for memory."""
-        return bool(self.body_types) and self.body is None
+        return bool(self.body_types) and self.body is None and not self.reads_document
 
 
 def contract_of(view: View) -> Contract:
@@ -121,6 +128,15 @@ def accepts_stream(media_types: Mapping[str, Mapping[str, Any]]) -> Callable[[Vi
     The OpenAPI document shows the `schema` and the `example` of each.
     """
     return _record(body_types=tuple(media_types), streams=media_types)
+
+
+def accepts_document(media_types: Mapping[str, Mapping[str, Any]]) -> Callable[[View], View]:
+    """Declare the media types of a JSON body that the view parses itself: see `read_json_in`.
+
+    The body is received before the request's transaction begins, as with `accepts`. The OpenAPI
+    document shows the `schema` and the `example` of each.
+    """
+    return _record(body_types=tuple(media_types), streams=media_types, reads_document=True)
 
 
 def queries(schema: Schema) -> Callable[[View], View]:
@@ -173,6 +189,7 @@ def answers_in(
     *,
     subjects: Subjects | None = None,
     has_etag: bool = False,
+    status: HTTPStatus = HTTPStatus.OK,
 ) -> Callable[[View], View]:
     """Declare the media types of a response that the view makes itself.
 
@@ -180,7 +197,15 @@ def answers_in(
     request is recorded as one about patients, of whom none is stored. `has_etag` says that the view
     sets an ETag, and answers 304 to If-None-Match.
     """
-    return _record(answers=media_types, subjects=subjects, has_version=has_etag)
+    return _record(answers=media_types, subjects=subjects, has_version=has_etag, status=status)
+
+
+def refuses_in(media_types: Mapping[str, Mapping[str, Any]]) -> Callable[[View], View]:
+    """Declare the media types of errors that are rendered in another form than problem details.
+
+    The OpenAPI document shows the `schema` and the `example` of each.
+    """
+    return _record(refusals=media_types)
 
 
 def also_defers(schema: Schema) -> Callable[[View], View]:

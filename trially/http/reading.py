@@ -1,6 +1,6 @@
 """Read what a request carries: its JSON body and its query string, each within its limits."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -49,8 +49,13 @@ def reading_body() -> Iterator[None]:
 
 def read_json(media_type: str) -> Any:
     """Return the JSON body, or answer 400, 413, 415 or 422."""
-    if request.mimetype != media_type:
-        raise UnsupportedMediaType(f"The body must be {media_type}.")
+    return read_json_in((media_type,))
+
+
+def read_json_in(media_types: Sequence[str]) -> Any:
+    """Return the JSON body, which has one of these media types, or answer as `read_json` does."""
+    if request.mimetype not in media_types:
+        raise UnsupportedMediaType(f"The body must be {' or '.join(media_types)}.")
     text = read_body()
     try:
         body = orjson.loads(text)

@@ -24,6 +24,8 @@ _BY_TYPE: Mapping[type[fields.Field[Any]], Any] = {
 
 
 _ARGUMENTS: Mapping[str, str] = {
+    "resource_type": "User",
+    "scim_schema": "urn:ietf:params:scim:schemas:core:2.0:User",
     "alert_rule": "bulk_reads",
     "digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     "field": "phone",

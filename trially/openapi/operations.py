@@ -133,7 +133,7 @@ def _header_parameters(contract: Contract, rule: Rule) -> list[str]:
 
 
 def _describe_responses(schemas: Schemas, contract: Contract, rule: Rule) -> Json:
-    return {
+    responses = {
         str(int(contract.status)): _describe_result(schemas, contract),
         **_describe_deferral(schemas, contract),
         **(RESPONSES_TO_IF_NONE_MATCH if _is_shown(contract, rule) else {}),
@@ -143,6 +143,16 @@ def _describe_responses(schemas: Schemas, contract: Contract, rule: Rule) -> Jso
         **RESPONSES_OF_ALL,
         **(RESPONSES_OF_PATHS if rule.arguments else {}),
         **(RESPONSES_TO_BODIES if contract.body_types else {}),
+    }
+    return _in_other_form(responses, contract) if contract.refusals else responses
+
+
+def _in_other_form(responses: Json, contract: Contract) -> Json:
+    """Return the responses with errors that are no problem details."""
+    content = {name: dict(one) for name, one in contract.refusals.items()}
+    return {
+        status: {"description": "An error.", "content": content} if status >= "400" else response
+        for status, response in responses.items()
     }
 
 

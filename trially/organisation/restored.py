@@ -5,6 +5,7 @@ from uuid import UUID
 from flask import current_app
 from psycopg2 import sql
 
+from trially.auth.members.provisioning.model import ProvisioningSetting
 from trially.database.placement import Placement, enter_placement
 from trially.database.session import transaction
 from trially.organisation.branding.publishing import publish
@@ -17,6 +18,7 @@ _ADOPTED = {
     TenantSetting: sql.SQL("id = tenant_id"),
     TenantBranding: sql.SQL("id = tenant_id, domain = NULL, domain_token = NULL"),
     TenantLogo: sql.SQL("id = tenant_id"),
+    ProvisioningSetting: sql.SQL("id = tenant_id"),
 }
 """What changes in the rows. The domain stays the archive's tenant's, which has the proof."""
 

@@ -42,7 +42,9 @@ METHODS = ("GET", "PATCH", "DELETE")
 NO_VERSION = '"999999999999999999"'
 """An ETag that no row has."""
 
-SHARED_NAMES = frozenset({"alert_rule", "issuer_id", "organisation_id"})
+SHARED_NAMES = frozenset(
+    {"alert_rule", "issuer_id", "organisation_id", "resource_type", "scim_schema"}
+)
 """Arguments that name no row of a tenant.
 
 Several tenants may be in one organisation. Issuers of tenants are rows of the catalog.

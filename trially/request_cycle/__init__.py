@@ -86,7 +86,7 @@ def admit() -> None:
     state.credential = read_credential()
     if isinstance(state.credential, Claims):
         _mark_authenticated()
-    if contract.body is not None:
+    if contract.body is not None or contract.reads_document:
         # Before the first statement, so that no transaction waits for a slow client.
         read_body()
     if not contract.streams_body:

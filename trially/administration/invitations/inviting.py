@@ -8,24 +8,20 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, select
 
 from trially.administration.granting import lock_granter, rights_from
-from trially.auth.issuer_profile import IssuerProfile
+from trially.administration.trusted_issuers import find_issuer
 from trially.auth.members.index import index_invitation, unindex_after_commit
 from trially.auth.members.invitations.model import Invitation
 from trially.auth.members.model import Member
 from trially.auth.members.sites import existing_sites
-from trially.auth.own_issuers.verifying import own_issuers
 from trially.auth.refusals import control_plane_unavailable
 from trially.auth.resolvers import MembershipResolver
-from trially.auth.tokens import UntrustedIssuerError
 from trially.database.placement import current_placement
 from trially.database.rows import Item, delete_item, of_current_tenant, table_of
 from trially.database.session import db
 from trially.http.codes import Code
 from trially.http.problems import Conflict, validation_failed
 from trially.resources.resource import Resource
-from trially.state import app_state
 from trially.tenancy.catalog_reader import CatalogUnavailableError
-from trially.tenancy.context import current_tenant
 
 
 def invite(invitations: Resource, body: Mapping[str, Any]) -> Item:
@@ -33,7 +29,7 @@ def invite(invitations: Resource, body: Mapping[str, Any]) -> Item:
     granter = lock_granter()
     granted = rights_from({name: value for name, value in body.items() if value is not None})
     granter.refuse_more_than_own(granted)
-    issuer, profile = _issuer_of(body)
+    issuer, profile = find_issuer(body.get("issuer"))
     subject, email = body.get("subject"), body.get("email")
     if email is not None and isinstance(profile.resolver, MembershipResolver):
         raise _invalid("/email", "Tokens of this issuer name no tenant. Invite by the subject.")
@@ -68,20 +64,6 @@ def withdraw(invitations: Resource, invitation_id: UUID) -> None:
     if invitation["subject"] is not None:
         tenant_id = current_placement().tenant_id
         unindex_after_commit(tenant_id, invitation["issuer"], invitation["subject"])
-
-
-def _issuer_of(body: Mapping[str, Any]) -> tuple[str, IssuerProfile]:
-    """Return the issuer at which the person signs in, as it is recorded, and its profile."""
-    verifier = app_state().token_verifier
-    issuer = body.get("issuer") or verifier.first_issuer()
-    profile: IssuerProfile | None
-    try:
-        profile = verifier.profile_of(issuer)
-    except UntrustedIssuerError:
-        profile = own_issuers().profile_named(current_tenant(), issuer)
-    if profile is None or not profile.may_speak_for(*current_tenant().names):
-        raise _invalid("/issuer", "This issuer is not trusted.")
-    return profile.recorded_as or profile.issuer, profile
 
 
 def _refuse_member(issuer: str, subject: str | None) -> None:
