@@ -18,7 +18,7 @@ QUIET = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
 def folder(app: Flask, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the linters with what they need, beside the API's document."""
     folder = install_copy(LINTERS, tmp_path_factory.mktemp("lint"))
-    (folder / "openapi.json").write_bytes(state_of(app).openapi_document)
+    (folder / "openapi.json").write_bytes(state_of(app).openapi_document.render())
     return folder
 
 

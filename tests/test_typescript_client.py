@@ -23,7 +23,7 @@ SOURCE = ROOT / "clients" / "typescript"
 def client(app: Flask, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the client with what it needs, beside the API's document."""
     folder = install_copy(SOURCE, tmp_path_factory.mktemp("client"))
-    (folder / "openapi.json").write_bytes(state_of(app).openapi_document)
+    (folder / "openapi.json").write_bytes(state_of(app).openapi_document.render())
     return folder
 
 

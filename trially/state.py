@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from flask import Flask, current_app
+from flask.globals import _cv_app
 
 from trially.audit_notes import AuditNotes
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from trially.jobs.wakeups import Waiting
     from trially.keys import SecretKeys
     from trially.keys.data_keys import DataKey
+    from trially.openapi.documents import Document
     from trially.organisation.public.branding import PublicBranding
     from trially.rate_limits.limiter import RateLimiter
     from trially.recruiting.study_matching.compiling import CompiledStudies
@@ -184,11 +186,11 @@ class AppState:
     read_backups_again_at: float = 0.0
     """`time.monotonic()` from which on the ages are read again."""
 
-    openapi_document: bytes = b""
-    platform_document: bytes = b""
+    openapi_document: "Document" = field(init=False)
+    platform_document: "Document" = field(init=False)
     """The OpenAPI document of the platform API."""
 
-    organisations_document: bytes = b""
+    organisations_document: "Document" = field(init=False)
     """The OpenAPI document of the API of people of organisations."""
 
     tracer_provider: "TracerProvider | None" = None
@@ -209,5 +211,8 @@ def state_of(app: Flask) -> AppState:
 
 def app_state() -> AppState:
     """Return the current app's state."""
-    state: AppState = current_app.extensions[EXTENSION]
+    # As `request_state` does: the proxy `current_app` takes longer than its variable.
+    context = _cv_app.get(None)
+    app = current_app if context is None else context.app
+    state: AppState = app.extensions[EXTENSION]
     return state

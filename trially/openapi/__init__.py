@@ -15,6 +15,7 @@ from werkzeug.routing import Rule
 from trially.auth.permissions import public
 from trially.http.contract import JSON_TYPE
 from trially.openapi.components import SERVERS, add_components, drop_unused
+from trially.openapi.documents import Document
 from trially.openapi.operations import describe_operation, path_of
 from trially.openapi.planes import ORGANISATIONS, PLATFORM, TENANTS, Plane
 from trially.openapi.schemas import Schemas, base_name
@@ -37,29 +38,32 @@ add_start_page(bp)
 @public
 def show_document() -> Response:
     """Show the OpenAPI document."""
-    return Response(app_state().openapi_document, content_type=JSON_TYPE)
+    return Response(app_state().openapi_document.render(), content_type=JSON_TYPE)
 
 
 @bp.get(PLATFORM_DOCUMENT_PATH)
 @public
 def show_platform_document() -> Response:
     """Show the OpenAPI document of the platform API."""
-    return Response(app_state().platform_document, content_type=JSON_TYPE)
+    return Response(app_state().platform_document.render(), content_type=JSON_TYPE)
 
 
 @bp.get(ORGANISATIONS_DOCUMENT_PATH)
 @public
 def show_organisations_document() -> Response:
     """Show the OpenAPI document of the API of people of organisations."""
-    return Response(app_state().organisations_document, content_type=JSON_TYPE)
+    return Response(app_state().organisations_document.render(), content_type=JSON_TYPE)
 
 
 def init_app(app: Flask, version: str, guide: str | None = None) -> None:
-    """Serve the documents of the views that are registered so far, with a link to the guide."""
-    state_of(app).openapi_document = _rendered(describe(app, version, TENANTS), guide)
-    state_of(app).platform_document = _rendered(describe(app, version, PLATFORM), guide)
-    organisations = describe(app, version, ORGANISATIONS)
-    state_of(app).organisations_document = _rendered(organisations, guide)
+    """Serve the documents of all views, with a link to the guide."""
+
+    def document_of(plane: Plane) -> Document:
+        return Document(lambda: _rendered(describe(app, version, plane), guide))
+
+    state_of(app).openapi_document = document_of(TENANTS)
+    state_of(app).platform_document = document_of(PLATFORM)
+    state_of(app).organisations_document = document_of(ORGANISATIONS)
     app.register_blueprint(bp)
     browser = get_swaggerui_blueprint(
         BROWSER_PATH,

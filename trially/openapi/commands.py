@@ -15,6 +15,7 @@ def openapi(*, platform: bool, organisations: bool) -> None:
         raise click.UsageError("Use either --platform or --organisations.")
     state = app_state()
     if organisations:
-        click.echo(state.organisations_document)
+        document = state.organisations_document
     else:
-        click.echo(state.platform_document if platform else state.openapi_document)
+        document = state.platform_document if platform else state.openapi_document
+    click.echo(document.render())
