@@ -175,6 +175,15 @@ def test_the_end_of_a_context_returns_the_connection(app, tenant):
         assert find_item(Site, site["id"], NAMES) is None
 
 
+def test_the_removal_of_the_session_returns_the_connection(app, tenant):
+    with app.app_context(), tenant_context(tenant.slug):
+        site = insert_item(Site, SITE, NAMES)
+        raw = open_raw()
+        db.session.remove()
+        assert is_idle(raw)
+        assert find_item(Site, site["id"], NAMES) is None
+
+
 def test_errors_are_those_of_sqlalchemy(app, tenant):
     with app.app_context(), tenant_context(tenant.slug):
         site = insert_item(Site, SITE, NAMES)

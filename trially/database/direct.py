@@ -44,6 +44,12 @@ class _AdoptingRegistry(ScopedRegistry[Any]):
                 raise
         return session
 
+    def clear(self) -> None:
+        """Forget the session of this context, and return the connection that it has not adopted."""
+        super().clear()
+        if unadopted() is not None:
+            close_direct()
+
 
 def let_adopt(sessions: "scoped_session[Any]") -> None:
     """Let these sessions adopt direct transactions.

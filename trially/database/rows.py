@@ -10,6 +10,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import (
+    BindParameter,
     Column,
     ColumnElement,
     Select,
@@ -19,6 +20,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     insert,
+    not_,
     or_,
     select,
     tuple_,
@@ -26,12 +28,13 @@ from sqlalchemy import (
 )
 from uuid_utils.compat import uuid7
 
-from trially.database.changes import columns_for_audit, note_change
+from trially.database.changes import columns_for_audit, note_change, note_derived
 from trially.database.fixed_statements import FixedStatement
 from trially.database.model import TenantModel
 from trially.database.placement import current_placement
 from trially.database.sealed_rows import new_keys
 from trially.database.session import db
+from trially.database.since import lacking
 
 Item = dict[str, Any]
 Model = type[TenantModel]
@@ -107,6 +110,22 @@ def lock_item(
 
 def insert_item(model: Model, values: Mapping[str, Any], names: Sequence[str]) -> Item:
     """Insert one row and return its named columns, in one statement."""
+    item = insert_item_unless(None, model, values, names)
+    assert item is not None  # noqa: S101
+    return item
+
+
+def insert_item_unless(
+    condition: ColumnElement[bool] | None,
+    model: Model,
+    values: Mapping[str, Any],
+    names: Sequence[str],
+) -> Item | None:
+    """Insert one row as `insert_item` does; return None if the condition holds.
+
+    The condition has bind parameters with the names of columns that `values` have, or `tenant_id`.
+    It is one object for all calls, because statements are kept by it.
+    """
     item_id = values.get("id") or uuid7()
     returned = _with_audited(model, names)
     row = {
@@ -115,7 +134,15 @@ def insert_item(model: Model, values: Mapping[str, Any], names: Sequence[str]) -
         "id": item_id,
         "tenant_id": current_placement().tenant_id,
     }
-    (item,) = _insert_item(model, returned, tuple(row)).run(row).items()
+    if condition is not None and lacking():
+        # Then the columns of each INSERT are chosen at its execution, from its VALUES.
+        if db.session.execute(select(condition), row).scalar_one():
+            return None
+        condition = None
+    item = next(iter(_insert_item(model, returned, tuple(row), condition).run(row).items()), None)
+    if item is None:
+        note_derived(table_of(model).name)
+        return None
     note_change(model, item_id, item, {name: (None, values[name]) for name in values})
     return {name: item[name] for name in names}
 
@@ -229,6 +256,21 @@ def _select_item(model: Model, names: tuple[str, ...]) -> FixedStatement:
 
 
 @lru_cache(INSERTS_CACHED)
-def _insert_item(model: Model, names: tuple[str, ...], written: tuple[str, ...]) -> FixedStatement:
+def _insert_item(
+    model: Model,
+    names: tuple[str, ...],
+    written: tuple[str, ...],
+    unless: ColumnElement[bool] | None,
+) -> FixedStatement:
     """Build the statement that writes some columns once. Bodies may have columns in any order."""
-    return FixedStatement(insert(table_of(model)).returning(*columns_named(model, names)), written)
+    table, returned = table_of(model), columns_named(model, names)
+    if unless is None:
+        return FixedStatement(insert(table).returning(*returned), written)
+    values: list[BindParameter[Any]] = [
+        bindparam(name, type_=table.c[name].type) for name in written
+    ]
+    return FixedStatement(
+        insert(table)
+        .from_select(list(written), select(*values).where(not_(unless)))
+        .returning(*returned)
+    )

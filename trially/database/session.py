@@ -160,8 +160,6 @@ def init_app(
         for name, login in binds.items()
     }
     db.init_app(app)
-    # Flask runs them in reverse order of registration: this one first.
-    app.teardown_appcontext(_close_unadopted)
     with app.app_context():
         engines = db.engines
     state_of(app).engines = EngineRegistry(
@@ -174,9 +172,3 @@ def init_app(
             settings.slow_query_ms / 1000,
         ),
     )
-
-
-def _close_unadopted(_error: BaseException | None) -> None:
-    """Return the connection of a direct transaction that was not ended, at the end of a context."""
-    if unadopted() is not None:
-        close_direct()

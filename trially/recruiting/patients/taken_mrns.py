@@ -4,9 +4,11 @@ from uuid import UUID
 
 from sqlalchemy import (
     BindParameter,
+    ColumnElement,
     CompoundSelect,
     Select,
     bindparam,
+    exists,
     or_,
     select,
     text,
@@ -99,3 +101,11 @@ def _with_mrn() -> CompoundSelect[UUID]:
 
 
 _TAKEN = FixedStatement(_first_taken())
+IS_TAKEN: ColumnElement[bool] = exists(
+    select(_patient.id).where(
+        _patient.tenant_id == bindparam("tenant_id"),
+        or_(*(_patient.record_status == status for status in _USED)),
+        _patient.id.in_(_with_mrn()),
+    )
+)
+"""The condition that a patient of any source has the MRN of a new one: see `insert_item_unless`."""
