@@ -44,7 +44,7 @@ REST = "Flask: dispatch"
 TEARDOWN = "SQLAlchemy: session closed"
 
 STEPS: list[tuple[str, Any, str]] = [
-    ("token", request_cycle, "read_claims"),
+    ("token", request_cycle, "read_credential"),
     ("tenant's directory", request_cycle, "resolve_tenant"),
     ("tenant's directory", replicas, "enter_tenant"),
     ("member", request_cycle, "read_identity"),
