@@ -106,8 +106,9 @@ def test_a_connection_of_another_tenant_is_refused(app, make_tenant):
 def test_a_stale_placement_is_refused_by_the_first_statement(app, make_tenant):
     tenant = make_tenant()
     with app.app_context(), tenant_context(tenant.slug):
+        epoch = current_placement().epoch + 1
         with server_access().administer(tenant.placement.database) as raw:
-            record_placement(raw, tenant.id, 2, is_suspended=False)
+            record_placement(raw, tenant.id, epoch, is_suspended=False)
         with pytest.raises(StalePlacementError):
             find_item(Site, uuid4(), NAMES)
         roll_back_transaction()
