@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from sqlalchemy import Engine, bindparam, event, insert, select, text
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, PendingRollbackError
 from tenant_databases import TIERS, ask
 
 from trially.database.direct import unadopted
@@ -196,6 +196,8 @@ def test_errors_are_those_of_sqlalchemy(app, tenant):
             find_item(Site, site["id"], NAMES)
         with pytest.raises(DBAPIError, match="rolled back"):
             commit()
+        with pytest.raises(PendingRollbackError):
+            find_item(Site, site["id"], NAMES)
         roll_back_transaction()
         assert find_item(Site, site["id"], NAMES) is None
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import PendingRollbackError
 from sqlalchemy.orm import Session, scoped_session
 from sqlalchemy.util import ScopedRegistry
 
@@ -79,10 +80,13 @@ def adopted_connection() -> Connection | None:
 def transaction_connection(sessions: "scoped_session[Any]") -> Connection:
     """Return the connection of this context's transaction, which may not have begun.
 
-    If the session has no transaction, it is a direct one.
+    If the session has no transaction, it is a direct one. Raises `PendingRollbackError` if that
+    could not be committed.
     """
     direct = unadopted()
     if direct is not None:
+        if not direct.connection.in_transaction():
+            raise PendingRollbackError("The commit has failed. Roll back first.")
         return direct.connection
     if sessions.registry.has():
         session: Session = sessions()
