@@ -19,7 +19,6 @@ from unittest.mock import patch
 
 from flask import Flask, Response
 from flask.ctx import RequestContext
-from sqlalchemy.orm import scoped_session
 from sqlalchemy.pool import Pool
 
 from benchmarks.installation import Installation, installation
@@ -28,12 +27,12 @@ from benchmarks.processes import cpu_seconds, gunicorn
 from benchmarks.report import make_parser, print_outcome
 from benchmarks.seeding import Seeded, seed
 from trially import create_app, request_cycle
-from trially.database import dialect
+from trially.database import dialect, fixed_statements
+from trially.database.fixed_statements import FixedStatement
 from trially.http import answering
 from trially.observability import access_log, logs
-from trially.recruiting.patients import routes
-from trially.request_cycle import replicas
-from trially.resources import listing
+from trially.request_cycle import replicas, settling
+from trially.resources import listing, resource
 
 WARM_UP_REQUESTS = 300
 SERVER_SECONDS = 2.0
@@ -45,7 +44,7 @@ REST = "Flask: dispatch"
 TEARDOWN = "SQLAlchemy: session closed"
 
 STEPS: list[tuple[str, Any, str]] = [
-    ("token", request_cycle, "read_claims"),
+    ("token", request_cycle, "read_credential"),
     ("tenant's directory", request_cycle, "resolve_tenant"),
     ("tenant's directory", replicas, "enter_tenant"),
     ("member", request_cycle, "read_identity"),
@@ -57,10 +56,11 @@ STEPS: list[tuple[str, Any, str]] = [
     ("view and contract", request_cycle, "call_view"),
     ("cursors", listing, "read_cursor"),
     ("cursors", listing, "make_page"),
-    ("rows into mappings", routes, "find_item"),
-    ("rows into mappings", listing, "fetch_items"),
-    ("SQLAlchemy: statement", scoped_session, "execute"),
-    ("SQLAlchemy: commit", scoped_session, "commit"),
+    ("rows into mappings", resource, "find_item"),
+    ("rows into mappings", listing, "fetch_fixed"),
+    ("statement and types of its columns", FixedStatement, "run"),
+    ("SQLAlchemy: connection, its transaction", fixed_statements, "open_connection"),
+    ("SQLAlchemy: connection, its transaction", settling, "commit"),
     ("SQLAlchemy: pool", Pool, "connect"),
     ("opening, written", dialect.PlacedConnection, "open_for"),
     ("round trip: opening and statement", dialect.PlacedCursor, "execute"),

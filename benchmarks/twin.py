@@ -20,23 +20,23 @@ import orjson
 from flask import Flask
 from flask_sqlalchemy.session import Session
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 
 from benchmarks.installation import settings_of_environment
 from trially import create_app, request_cycle
 from trially.config import Settings
-from trially.database import placed_session
-from trially.database.changes import changes_noted
+from trially.database import direct, placed_session, session
 from trially.database.connecting import NETWORK_LIMITS
 from trially.database.deadline import statement_bound
 from trially.database.dialect import PlacedDialect, replace_if_lost
-from trially.database.session import db
+from trially.database.direct import adopted_connection, let_adopt, unadopted
+from trially.database.ending import prepare_commit
+from trially.database.session import SESSION_OPTIONS, db, open_connection
 from trially.database.watching import WatchedConnection, WatchedCursor
 from trially.request_cycle import replicas, settling
 from trially.request_state import request_state
-from trially.state import app_state
 from trially.tenancy.catalog import Tenant
 from trially.tenancy.directory import TenantEntry, directory
 from trially.tenancy.lifecycle.provisioning import create_tenant
@@ -81,14 +81,16 @@ def twin_app(settings: Settings | None = None) -> Flask:
     engine = _make_engine(entry, settings)
 
     class FixedSession(Session):
-        def get_bind(self, *_args: Any, **_kwargs: Any) -> Engine:
-            return engine
+        def get_bind(self, *_args: Any, **_kwargs: Any) -> Engine | Connection:
+            return adopted_connection() or engine
 
-    event.listen(FixedSession, "before_commit", _send_audit_record)
-    event.listen(FixedSession, "after_commit", placed_session._keep_audit_form)
-    event.listen(FixedSession, "after_rollback", placed_session._clear_audit)
-    db.session = db._make_scoped_session({"class_": FixedSession})
-    _remove_tenancy(entry)
+    event.listen(FixedSession, "before_commit", lambda _session: _send_audit_record())
+    event.listen(FixedSession, "after_commit", placed_session._follow_commit)
+    event.listen(FixedSession, "after_rollback", placed_session._follow_rollback)
+    event.listen(FixedSession, "after_transaction_end", placed_session._return_adopted)
+    db.session = db._make_scoped_session({**SESSION_OPTIONS, "class_": FixedSession})
+    let_adopt(db.session)
+    _remove_tenancy(entry, engine)
     return app
 
 
@@ -112,19 +114,29 @@ def create_twin_database() -> Tenant:
 _CHECK = "ck_this_tenant"
 
 
-def _send_audit_record(session: Session) -> None:
+def _send_audit_record() -> None:
     """Write the audit record with a statement of its own, as psycopg2 sends COMMIT."""
+    prepare_commit()
+    _send_composed()
+
+
+def _send_direct_record() -> None:
+    """Write the audit record of a direct transaction, unless composing it asked for the session."""
+    prepare_commit()
+    if unadopted() is not None:
+        _send_composed()
+
+
+def _send_composed() -> None:
     state = request_state()
-    compose = app_state().compose_audit_record
-    if state.audit.are_empty or compose is None:
-        return
-    if state.audit.changes or state.audit.written:
-        changes_noted.send(state.audit)
-    raw = session.connection().execution_options(no_parameters=True)
-    raw.exec_driver_sql(compose(state.audit))
+    if state.audit_sql:
+        cursor = open_connection().connection.cursor()
+        cursor.execute(state.audit_sql)
+        cursor.close()
+        state.audit_sql = ""
 
 
-def _remove_tenancy(entry: TenantEntry) -> None:
+def _remove_tenancy(entry: TenantEntry, engine: Engine) -> None:
     """Replace the functions of the request cycle that only an app with several tenants needs."""
 
     def enter_only_tenant(_entry: TenantEntry) -> None:
@@ -136,6 +148,8 @@ def _remove_tenancy(entry: TenantEntry) -> None:
         (request_cycle, "resolve_tenant"): lambda _claims: entry,
         (replicas, "enter_tenant"): enter_only_tenant,
         (settling, "check_tenant_open"): lambda: None,
+        (direct, "tenant_engine"): lambda: engine,
+        (session, "prepare_commit"): _send_direct_record,
     }
     for (module, name), replacement in replacements.items():
         if not hasattr(module, name):

@@ -45,6 +45,9 @@ class AuditNotes:
     written: set[str] = field(default_factory=set)
     """Tables of which many rows were written, and no old and new values are kept."""
 
+    are_announced: bool = False
+    """`changes_noted` was sent for them."""
+
     details: dict[str, Any] = field(default_factory=dict)
     """What else the record says. No value may identify a patient."""
 

@@ -1,7 +1,7 @@
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import bindparam, exists, select
 from sqlalchemy.exc import IntegrityError
 
 from trially.database.rows import (
@@ -10,13 +10,16 @@ from trially.database.rows import (
     fetch_items,
     find_item,
     insert_item,
+    insert_item_unless,
     keyset_after,
     of_current_tenant,
     table_of,
     update_item,
 )
-from trially.database.session import db
+from trially.database.session import commit, db
 from trially.recruiting.sites.model import Site
+from trially.request_state import request_state
+from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.context import tenant_context
 
 NAMES = ("id", "name", "city")
@@ -33,6 +36,30 @@ def site_of(app):
         return site
 
     return make
+
+
+_site = table_of(Site).c
+HAS_NAMESAKE = exists(
+    select(_site.id).where(
+        _site.tenant_id == bindparam("tenant_id"), _site.name == bindparam("name")
+    )
+)
+
+
+def test_a_row_is_inserted_unless_a_condition_holds(app, make_tenant):
+    ours, theirs = (make_tenant(tier=Tier.POOLED_ROWS) for _ in range(2))
+    values = {"name": "Namesake", "city": None}
+    for tenant in (ours, theirs):
+        with app.app_context(), tenant_context(tenant.slug):
+            site = insert_item_unless(HAS_NAMESAKE, Site, values, NAMES)
+            assert site is not None
+            assert find_item(Site, site["id"], NAMES) == site
+            commit()
+            # No row was written, so the transaction has nothing that is not noted.
+            assert insert_item_unless(HAS_NAMESAKE, Site, values, NAMES) is None
+            assert request_state().audit.are_untouched
+            commit()
+            assert insert_item_unless(HAS_NAMESAKE, Site, {"name": "Other"}, NAMES) is not None
 
 
 def test_a_row_is_written_read_changed_and_deleted(app, tenant, site_of):

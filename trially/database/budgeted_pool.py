@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Any
 
+from sqlalchemy import Engine
 from sqlalchemy.pool import ConnectionPoolEntry, Pool
 
 from trially.database.budget import ConnectionBudget, Waiter
@@ -35,6 +36,9 @@ class BudgetedPool(Pool):
         """Its connections that no request uses, the last used at the end."""
         self.waiting: deque[Waiter] = deque()
         """Checkouts that the server's limit keeps from opening a connection."""
+
+        self.reduced: dict[Hashable, Engine] = {}
+        """Engines with these connections that compile statements differently: `tenant_engine`."""
 
         self.is_disposed = False
 

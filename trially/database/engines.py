@@ -29,6 +29,7 @@ from trially.database.placement import (
     has_placement,
 )
 from trially.database.server_health import ServerHealth
+from trially.database.uuids import read_uuids
 from trially.database.watching import WatchedConnection, watchdog
 from trially.state import app_state
 
@@ -274,6 +275,7 @@ class EngineRegistry:
         def open_connection() -> WatchedConnection:
             raw = server.open_connection(login, PlacedConnection)
             prepare(raw)
+            read_uuids(raw)
             return raw
 
         pool = BudgetedPool(

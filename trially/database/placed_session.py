@@ -5,18 +5,14 @@ from typing import Any, TypeVar
 
 from flask_sqlalchemy.session import Session
 from sqlalchemy import Connection, Engine, event, text
-from sqlalchemy.orm import ORMExecuteState
+from sqlalchemy.orm import ORMExecuteState, SessionTransaction
 
-from trially.database.changes import changes_noted
-from trially.database.compiling import engine_without
-from trially.database.engines import engine_registry
+from trially.database.direct import adopted_connection, close_direct, unadopted
+from trially.database.ending import follow_commit, follow_rollback, prepare_commit
 from trially.database.placement import WrongTenantError, current_placement
-from trially.database.sealed_compiling import Sealed, sealed_in
-from trially.database.since import Lacking, lacking
-from trially.database.statements import UnauditedChangeError
+from trially.database.tenant_engine import tenant_engine
 from trially.database.tenant_objects import check_objects, check_rows, with_merged
 from trially.request_state import request_state
-from trially.state import app_state
 
 _O = TypeVar("_O")
 
@@ -30,28 +26,12 @@ class PlacedSession(Session):
     """
 
     def get_bind(self, *_args: Any, **_kwargs: Any) -> Engine | Connection:
-        """Return the current placement's engine.
+        """Return the current placement's engine, or the connection of the direct transaction.
 
         Raises `NoTenantError`, or `WrongTenantError` if this session has served another tenant.
         """
         self._check_tenant()
-        engine, without = engine_registry().engine_for(current_placement()), lacking()
-        sealed = sealed_in(current_placement().fields)
-        if without or sealed is not Sealed.NOTHING:
-            return self._reduced(engine, without, sealed)
-        return engine
-
-    def _reduced(self, engine: Engine, without: Lacking, sealed: Sealed) -> Engine:
-        """Return the engine for a tenant that lacks something, or seals fields.
-
-        It is the same one during a transaction: the session has one connection for each engine.
-        """
-        known = self.info.get("reduced")
-        if known is None or known[:3] != (engine, without, sealed):
-            reduced = engine_without(engine, without, sealed)
-            known = self.info["reduced"] = (engine, without, sealed, reduced)
-        found: Engine = known[3]
-        return found
+        return adopted_connection() or tenant_engine()
 
     def add(self, instance: object, *, _warn: bool = True) -> None:
         """Add an object to the session, or raise `WrongTenantError`.
@@ -149,52 +129,33 @@ def _set_tenant(session: Session, _context: Any, _instances: Any) -> None:
 
 
 @event.listens_for(PlacedSession, "before_commit")
-def _compose_audit_record(session: Session) -> None:
-    """Compose the audit record of the transaction. Its connection sends it in front of COMMIT."""
-    state = request_state()
-    if state.audit.are_empty or session.in_nested_transaction():
+def _prepare_commit(session: Session) -> None:
+    """Compose the audit record of the transaction."""
+    if session.in_nested_transaction():
         return
-    if state.audit.changes or state.audit.written:
-        changes_noted.send(state.audit)
-    compose = app_state().compose_audit_record
-    if compose is None:
-        raise RuntimeError("This app writes no audit records, so it must not use patients' data.")
-    # The record may replace one that was composed for a commit that failed.
-    state.audit_sql = compose(state.audit)
+    prepare_commit()
+    state = request_state()
     # A transaction begins with its first statement. Without one, nothing would be committed.
-    if not state.has_begun:
+    if state.audit_sql and not state.has_begun:
         session.execute(text("SELECT 1"))
 
 
 @event.listens_for(PlacedSession, "after_commit")
-def _keep_audit_form(session: Session) -> None:
-    """Remember that the tenant's database has the form of the record."""
-    state = request_state()
-    if session.in_nested_transaction():
-        return
-    if state.new_audit_form is not None:
-        app_state().known_audit_forms.add(state.new_audit_form)
-    if state.audit_sql:
-        raise UnauditedChangeError("The audit record was not sent with the COMMIT.")
-    if state.has_recorded and state.actor is not None:
-        state.actor.take_record_id()
-    state.forget_audit()
-
-
-@event.listens_for(PlacedSession, "after_commit")
-def _run_after_commit(session: Session) -> None:
-    """Run what waits for the commit of the transaction."""
-    state = request_state()
-    if session.in_nested_transaction():
-        return
-    waiting, state.after_commit = state.after_commit, []
-    for each in waiting:
-        each()
+def _follow_commit(session: Session) -> None:
+    """Finish the transaction; a savepoint ends none."""
+    if not session.in_nested_transaction():
+        follow_commit()
 
 
 @event.listens_for(PlacedSession, "after_rollback")
-def _clear_audit(session: Session) -> None:
-    """Forget what the ended transaction disclosed and changed; a savepoint ends none."""
+def _follow_rollback(session: Session) -> None:
+    """Forget what the transaction noted; a savepoint ends none."""
     if not session.in_nested_transaction():
-        request_state().forget_audit()
-        request_state().after_commit = []
+        follow_rollback()
+
+
+@event.listens_for(PlacedSession, "after_transaction_end")
+def _return_adopted(_session: Session, ended: SessionTransaction) -> None:
+    """Return the connection of a direct transaction that the session had adopted."""
+    if ended.parent is None and unadopted() is None:
+        close_direct()

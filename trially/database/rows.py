@@ -5,11 +5,12 @@ load or reload after commit is involved.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from functools import cache
-from typing import Any
+from functools import cache, lru_cache
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import (
+    BindParameter,
     Column,
     ColumnElement,
     Select,
@@ -19,22 +20,27 @@ from sqlalchemy import (
     bindparam,
     delete,
     insert,
+    not_,
     or_,
     select,
     tuple_,
     update,
 )
-from sqlalchemy.sql.dml import ReturningInsert
 from uuid_utils.compat import uuid7
 
-from trially.database.changes import columns_for_audit, note_change
+from trially.database.changes import columns_for_audit, note_change, note_derived
+from trially.database.fixed_statements import FixedStatement
 from trially.database.model import TenantModel
 from trially.database.placement import current_placement
 from trially.database.sealed_rows import new_keys
 from trially.database.session import db
+from trially.database.since import lacking
 
 Item = dict[str, Any]
 Model = type[TenantModel]
+
+INSERTS_CACHED = 1_000
+"""Statements that are kept, for each model and the columns that a client names in one body."""
 
 
 def table_of(model: Model) -> Table:
@@ -65,15 +71,21 @@ def fetch_items(statement: Select[Any], **parameters: Any) -> list[Item]:
     return [dict(zip(names, row, strict=True)) for row in rows.all()]
 
 
+def fetch_fixed(statement: FixedStatement, **parameters: Any) -> list[Item]:
+    """Return the rows of a fixed statement as mappings."""
+    return statement.run(parameters).items()
+
+
 def find_item(
     model: Model, item_id: UUID, names: Sequence[str], *conditions: ColumnElement[bool]
 ) -> Item | None:
     """Return the named columns of one row, or None if no row meets the conditions."""
-    tenant_id = current_placement().tenant_id
-    statement = _select_item(model, tuple(names))
-    if conditions:
-        statement = statement.where(*conditions)
-    row = db.session.execute(statement, {"tenant_id": tenant_id, "id": item_id}).first()
+    parameters = {"tenant_id": current_placement().tenant_id, "id": item_id}
+    fixed = _select_item(model, tuple(names))
+    if not conditions:
+        return next(iter(fixed.run(parameters).items()), None)
+    narrowed = cast("Select[Any]", fixed.statement).where(*conditions)
+    row = db.session.execute(narrowed, parameters).first()
     return None if row is None else dict(zip(names, row, strict=True))
 
 
@@ -98,18 +110,39 @@ def lock_item(
 
 def insert_item(model: Model, values: Mapping[str, Any], names: Sequence[str]) -> Item:
     """Insert one row and return its named columns, in one statement."""
+    item = insert_item_unless(None, model, values, names)
+    assert item is not None  # noqa: S101
+    return item
+
+
+def insert_item_unless(
+    condition: ColumnElement[bool] | None,
+    model: Model,
+    values: Mapping[str, Any],
+    names: Sequence[str],
+) -> Item | None:
+    """Insert one row as `insert_item` does; return None if the condition holds.
+
+    The condition has bind parameters with the names of columns that `values` have, or `tenant_id`.
+    It is one object for all calls, because statements are kept by it.
+    """
     item_id = values.get("id") or uuid7()
     returned = _with_audited(model, names)
-    row = db.session.execute(
-        _insert_item(model, returned),
-        {
-            **new_keys(table_of(model)),
-            **values,
-            "id": item_id,
-            "tenant_id": current_placement().tenant_id,
-        },
-    ).one()
-    item = dict(zip(returned, row, strict=True))
+    row = {
+        **new_keys(table_of(model)),
+        **values,
+        "id": item_id,
+        "tenant_id": current_placement().tenant_id,
+    }
+    if condition is not None and lacking():
+        # Then the columns of each INSERT are chosen at its execution, from its VALUES.
+        if db.session.execute(select(condition), row).scalar_one():
+            return None
+        condition = None
+    item = next(iter(_insert_item(model, returned, tuple(row), condition).run(row).items()), None)
+    if item is None:
+        note_derived(table_of(model).name)
+        return None
     note_change(model, item_id, item, {name: (None, values[name]) for name in values})
     return {name: item[name] for name in names}
 
@@ -212,14 +245,32 @@ def _is_row(
 
 
 @cache
-def _select_item(model: Model, names: tuple[str, ...]) -> Select[Any]:
+def _select_item(model: Model, names: tuple[str, ...]) -> FixedStatement:
     """Build the statement once, because building it takes longer than executing it."""
     columns = table_of(model).c
-    return select(*columns_named(model, names)).where(
-        columns.tenant_id == bindparam("tenant_id"), columns.id == bindparam("id")
+    return FixedStatement(
+        select(*columns_named(model, names)).where(
+            columns.tenant_id == bindparam("tenant_id"), columns.id == bindparam("id")
+        )
     )
 
 
-@cache
-def _insert_item(model: Model, names: tuple[str, ...]) -> ReturningInsert[Any]:
-    return insert(table_of(model)).returning(*columns_named(model, names))
+@lru_cache(INSERTS_CACHED)
+def _insert_item(
+    model: Model,
+    names: tuple[str, ...],
+    written: tuple[str, ...],
+    unless: ColumnElement[bool] | None,
+) -> FixedStatement:
+    """Build the statement that writes some columns once. Bodies may have columns in any order."""
+    table, returned = table_of(model), columns_named(model, names)
+    if unless is None:
+        return FixedStatement(insert(table).returning(*returned), written)
+    values: list[BindParameter[Any]] = [
+        bindparam(name, type_=table.c[name].type) for name in written
+    ]
+    return FixedStatement(
+        insert(table)
+        .from_select(list(written), select(*values).where(not_(unless)))
+        .returning(*returned)
+    )

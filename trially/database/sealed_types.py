@@ -109,6 +109,15 @@ def reads_text(dialect: Dialect) -> bool:
     return getattr(dialect, "reads_sealed", False)
 
 
+def opens_nothing(kind: Any, dialect: Dialect) -> bool:
+    """Return whether a type only returns what it gets from the engine of the current tenant.
+
+    That engine has such a dialect if no row of the tenant is sealed. `SealedBytes` are not among
+    these types: they also turn buffers into bytes.
+    """
+    return isinstance(kind, SealedText | SealedDate | SealedJson) and not reads_text(dialect)
+
+
 class SealedJson(TypeDecorator[Any]):
     """An object or an array of JSON, which no text is. An empty one is stored as it is."""
 

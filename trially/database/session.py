@@ -7,9 +7,18 @@ from typing import cast
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
-from trially.database.connecting import Login, open_connection
+from trially.database.connecting import Login
+from trially.database.connecting import open_connection as open_raw_connection
+from trially.database.direct import (
+    close_direct,
+    end_direct,
+    let_adopt,
+    transaction_connection,
+    unadopted,
+)
+from trially.database.ending import follow_commit, follow_rollback, prepare_commit
 from trially.database.engines import EngineRegistry, Limits
 from trially.database.following import open_batch, open_where_placed
 from trially.database.placed_session import PlacedSession
@@ -20,7 +29,46 @@ from trially.state import state_of
 CATALOG_CHECKOUT_SECONDS = 2
 """How long a thread waits for a connection to the catalog."""
 
-db = SQLAlchemy(session_options={"class_": PlacedSession}, add_models_to_shell=False)
+SESSION_OPTIONS = {"class_": PlacedSession, "join_transaction_mode": "control_fully"}
+
+db = SQLAlchemy(session_options=dict(SESSION_OPTIONS), add_models_to_shell=False)
+let_adopt(db.session)
+
+
+def commit() -> None:
+    """Commit the transaction of this context, of its session or direct, with its audit record."""
+    if unadopted() is not None:
+        prepare_commit()
+    # What the record needed may have asked for the session.
+    if unadopted() is None:
+        db.session.commit()
+        return
+    end_direct(Connection.commit)
+    follow_commit()
+
+
+def roll_back_transaction() -> None:
+    """Roll back the transaction of this context, if there is one."""
+    if unadopted() is not None:
+        try:
+            end_direct(Connection.rollback)
+        finally:
+            close_direct()
+            follow_rollback()
+    elif db.session.registry.has():
+        db.session.rollback()
+
+
+def is_in_transaction() -> bool:
+    """Return whether this context has begun a transaction."""
+    if unadopted() is not None:
+        return True
+    return bool(db.session.registry.has() and db.session().in_transaction())
+
+
+def open_connection() -> Connection:
+    """Return the connection of this context's transaction, which begins with its next statement."""
+    return transaction_connection(db.session)
 
 
 @contextmanager
@@ -103,7 +151,7 @@ def init_app(
         name: {
             "url": login.url,
             "creator": partial(
-                login.open, partial(open_connection, connection_factory=connections[name])
+                login.open, partial(open_raw_connection, connection_factory=connections[name])
             ),
             "pool_pre_ping": True,
             "pool_timeout": CATALOG_CHECKOUT_SECONDS,

@@ -8,7 +8,8 @@ from uuid import UUID
 from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, func, literal, select
 
 from trially.database.changes import AUDIT_NUMBER, note_numbers
-from trially.database.rows import Model, fetch_items, keyset_after, table_of
+from trially.database.fixed_statements import FixedStatement
+from trially.database.rows import Model, fetch_fixed, fetch_items, keyset_after, table_of
 from trially.http.fields import Sorting
 from trially.http.masking import refuse_masked
 from trially.http.pages import Page, make_page, read_cursor
@@ -74,6 +75,7 @@ class Listing:
         self._filters = filters
         self._masked = frozenset(masked)
         self._statement = lru_cache(STATEMENTS_CACHED)(self._build)
+        self._fixed = lru_cache(STATEMENTS_CACHED)(self._build_fixed)
         self._counting = lru_cache(STATEMENTS_CACHED)(self._build_count)
 
     def page(
@@ -97,9 +99,7 @@ class Listing:
             _position_name(name): value for name, value in zip(keys, after or (), strict=False)
         }
         page = make_page(
-            fetch_items(
-                _narrow_more(self._statement(shape), narrowed_by), rows=limit + 1, **parameters
-            ),
+            self._fetch(shape, narrowed_by, rows=limit + 1, **parameters),
             limit,
             tenant_id=tenant_id,
             position=list(keys),
@@ -136,6 +136,14 @@ class Listing:
         names = [name for name in self._filters if name in query]
         refuse_masked(self._masked.intersection(names))
         return [self._filters[name](literal(query[name])) for name in names]
+
+    def _fetch(
+        self, shape: Shape, narrowed_by: Sequence[ColumnElement[bool]], **parameters: Any
+    ) -> list[dict[str, Any]]:
+        """Return the rows of a page. Lists of sites have any length, so these are not fixed."""
+        if shape.is_restricted or narrowed_by:
+            return fetch_items(_narrow_more(self._statement(shape), narrowed_by), **parameters)
+        return fetch_fixed(self._fixed(shape), **parameters)
 
     def _note_numbers(self, items: Sequence[dict[str, Any]]) -> None:
         """Note the audit numbers of patients, if this is a list of patients."""
@@ -203,6 +211,9 @@ class Listing:
             position: list[BindParameter[Any]] = [bindparam(_position_name(name)) for name in keys]
             statement = statement.where(keyset_after(list(keys.values()), position))
         return statement
+
+    def _build_fixed(self, shape: Shape) -> FixedStatement:
+        return FixedStatement(self._build(shape))
 
     def _keys(self, sorting: Sorting) -> dict[str, tuple[ColumnElement[Any], str]]:
         """Return the expressions that the list is ordered by, with their names and directions."""

@@ -21,6 +21,7 @@ from trially.database.rows import (
     Model,
     find_item,
     insert_item,
+    insert_item_unless,
     lock_item,
     table_of,
 )
@@ -176,6 +177,16 @@ class Resource:
         """Insert a row and return it. Answers 422 if it would lie outside the caller's sites."""
         self._scope.refuse_foreign(values, is_new=True)
         return insert_item(self.model, values, self._names)
+
+    def create_unless(
+        self, condition: ColumnElement[bool], values: Mapping[str, Any]
+    ) -> Item | None:
+        """Insert a row as `create` does; return None if a condition holds.
+
+        See `insert_item_unless`.
+        """
+        self._scope.refuse_foreign(values, is_new=True)
+        return insert_item_unless(condition, self.model, values, self._names)
 
     def change(
         self,

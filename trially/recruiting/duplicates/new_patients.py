@@ -12,10 +12,10 @@ import orjson
 from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
+from trially.database.fixed_statements import FixedStatement
 from trially.database.placement import current_placement
 from trially.database.rows import table_of
 from trially.database.sealed_rows import stored_row
-from trially.database.session import db
 from trially.recruiting.duplicates.candidates import IS_KEY, SHARING_PATIENTS
 from trially.recruiting.duplicates.finding import record_pairs
 from trially.recruiting.search.blinding import stored_terms
@@ -23,7 +23,8 @@ from trially.recruiting.search.indexing import ADD_NAMES, ADD_TERMS, own_name
 from trially.recruiting.search.model import PatientName
 from trially.recruiting.search.terms import terms_of
 
-_INDEX = f"""
+_INDEX = FixedStatement(
+    text(f"""
 WITH names AS ({ADD_NAMES.format(rows=":names")}), terms AS ({ADD_TERMS.format(rows=":terms")}),
 keys AS (
     SELECT patient_id, kind, term FROM json_to_recordset(CAST(:terms AS json))
@@ -31,7 +32,8 @@ keys AS (
     WHERE {IS_KEY}
 )
 {SHARING_PATIENTS}
-"""
+""")
+)
 
 
 def index_new_patient(patient: Mapping[str, Any]) -> None:
@@ -50,6 +52,6 @@ def index_new_patient(patient: Mapping[str, Any]) -> None:
         "names": orjson.dumps(names).decode(),
         "terms": orjson.dumps(terms).decode(),
     }
-    pairs = db.session.connection().execute(text(_INDEX), parameters).all()
+    pairs = _INDEX.run(parameters).rows
     if pairs:
-        record_pairs([(pair.patient_id, pair.other_patient_id) for pair in pairs])
+        record_pairs([(first, second) for first, second in pairs])

@@ -45,8 +45,8 @@ from trially.recruiting.patients.schema import (
     PatientQuerySchema,
     PatientSchema,
 )
-from trially.recruiting.patients.settling import settle_before_change
-from trially.recruiting.patients.taken_mrns import refuse_taken_mrn
+from trially.recruiting.patients.settling import settle_before_change, settle_found_by
+from trially.recruiting.patients.taken_mrns import IS_TAKEN, refuse_taken_mrn
 from trially.recruiting.search.custom_values import of_records_with
 from trially.recruiting.search.indexing import INDEXED, index_patients, write_own_name
 from trially.recruiting.sources.locking import lock_sources_of
@@ -137,18 +137,21 @@ def create_patient(body: dict[str, Any]) -> Item:
     repeat the request safely.
     """
     check_new(CustomResource.PATIENT, body)
-    refuse_taken_mrn(body["mrn"])
     patient_id = uuid7()
-    patient = PATIENTS.create(
-        {
-            **body,
-            "id": patient_id,
-            "source": MANUAL_SOURCE,
-            "source_id": str(patient_id),
-            "birth_date_precision": "day",
-            **_death_of(body),
-        }
-    )
+    values = {
+        **body,
+        "id": patient_id,
+        "source": MANUAL_SOURCE,
+        "source_id": str(patient_id),
+        "birth_date_precision": "day",
+        **_death_of(body),
+    }
+    settle_found_by([body["mrn"]])
+    patient = PATIENTS.create_unless(IS_TAKEN, values)
+    if patient is None:
+        refuse_taken_mrn(body["mrn"])
+        # The other patient has just been deleted.
+        patient = PATIENTS.create(values)
     index_new_patient(patient)
     return patient
 
