@@ -145,7 +145,7 @@ def test_connections_that_are_rarely_reused_are_a_warning(
     examined_server, monkeypatch, transactions, sessions, is_found
 ):
     check = "requests find open connections"
-    counted = f"SELECT {transactions}::numeric, {sessions}::numeric"
+    counted = f"SELECT {transactions}, {sessions}"
     monkeypatch.setattr(servers, "COUNTED_SESSIONS", f"{counted} WHERE %s IS NOT NULL")
 
     found = find_problems(check, examined_server)

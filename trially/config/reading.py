@@ -161,6 +161,10 @@ def _parse_list(env: Env, variable: str) -> tuple[str, ...]:
 _PARSERS: dict[Any, tuple[str, Callable[[Env, str], Any]]] = {
     bool: ("true or false", lambda env, variable: env.bool(variable)),
     int: ("a whole number", lambda env, variable: env.int(variable)),
+    int | None: (
+        "a whole number",
+        lambda env, variable: env.int(variable) if env.str(variable) else None,
+    ),
     float: ("a number", lambda env, variable: env.float(variable)),
     str: ("", lambda env, variable: env.str(variable)),
     str | None: ("", lambda env, variable: env.str(variable) or None),

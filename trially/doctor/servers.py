@@ -27,7 +27,7 @@ TRANSACTIONS_TO_JUDGE = 1_000_000
 """With fewer transactions, the share of those that began with a new connection says little."""
 
 COUNTED_SESSIONS = """
-SELECT coalesce(sum(xact_commit + xact_rollback), 0), coalesce(sum(sessions), 0)
+SELECT coalesce(sum(xact_commit + xact_rollback), 0)::bigint, coalesce(sum(sessions), 0)::bigint
 FROM pg_stat_database WHERE datname = ANY (%s)"""
 """Transactions and connections of some databases, since PostgreSQL's statistics were reset."""
 
