@@ -155,7 +155,7 @@ def test_connections_that_are_rarely_reused_are_a_warning(
     )
 
 
-def test_the_connections_to_tenants_databases_are_counted(app, examined_server, tenant):
+def test_the_connections_to_tenants_databases_are_counted(tenant, examined_server):
     with tenant_context(tenant.slug):
         db.session.execute(text("SELECT 1"))
 
