@@ -80,6 +80,9 @@ def test_entra_id(provider: IdentityProvider) -> None:
     assert [each["value"] for each in shown(provider.get(path))["members"]] == [ann["id"]]
     provider.patch(path, {"op": "Remove", "path": "members", "value": member})
     assert "members" not in shown(provider.get(path))
+    provider.patch(path, {"op": "Remove", "path": "members", "value": member})
+    nameless = provider.patch(path, {"op": "Remove", "path": "members", "value": [{"value": None}]})
+    assert (nameless.status_code, nameless.json["scimType"]) == (400, "invalidValue")
     renamed = {"op": "Replace", "path": "displayName", "value": "Renamed"}
     assert shown(provider.patch(path, renamed))["displayName"] == "Renamed"
 

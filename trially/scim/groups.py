@@ -1,7 +1,7 @@
 """Groups of identity providers, as SCIM shows and changes them."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -35,7 +35,7 @@ from trially.scim.group_rows import (
     with_members,
 )
 from trially.scim.listing import page_of
-from trially.scim.problems import refuse_other_version, too_many
+from trially.scim.problems import refuse_other_version, refused, too_many
 from trially.scim.resources import Group
 from trially.scim.texts import uuid_of
 
@@ -85,7 +85,7 @@ def patch_group(group_id: UUID, query: Mapping[str, Any]) -> Response:
 
     Of a large group, only the members that the operations name are read.
     """
-    operations = bodies.read_operations()
+    operations = [each for one in bodies.read_operations() for each in _one_by_one(one)]
     [stored] = with_members([_lock(group_id)], _named_in(operations))
     resource = bodies.stored_resource(Group, resource_of(stored))
     bodies.patch(resource, operations, group_id)
@@ -106,6 +106,24 @@ def _change(stored: Item, resource: Group, query: Mapping[str, Any]) -> Response
     change_members(group_id, wanted - former, former - wanted)
     apply_grants((wanted | former) - (wanted & former))
     return _answer(_find(group_id), query)
+
+
+def _one_by_one(operation: Json) -> Iterator[Json]:
+    """Yield an operation that removes some members as one operation for each of them.
+
+    Entra ID sends the members with `"$ref": null`. The library removes only what is equal in all
+    attributes.
+    """
+    kind, path = str(operation.get("op")).lower(), str(operation.get("path")).lower()
+    value = operation.get("value")
+    if (kind, path) != ("remove", "members") or not isinstance(value, list):
+        yield operation
+        return
+    for each in value:
+        user_id = uuid_of(each.get("value")) if isinstance(each, dict) else None
+        if user_id is None:
+            raise refused("invalidValue", "Each member to remove needs the id of a user.")
+        yield {"op": "remove", "path": f'members[value eq "{user_id}"]'}
 
 
 def _named_in(operations: Sequence[Json]) -> Collection[UUID] | None:
