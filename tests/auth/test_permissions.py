@@ -30,7 +30,13 @@ def shared_tenant(make_tenant: Callable[..., Tenant]) -> Tenant:
 def test_every_role_has_its_permissions() -> None:
     assert set(ROLE_PERMISSIONS) == set(Role)
     assert ROLE_PERMISSIONS[Role.OWNER] == set(Permission)
-    of_owners = {Permission.ALERT_RULES_WRITE, Permission.COUNTS_SHARE}
+    of_owners = {
+        Permission.ALERT_RULES_WRITE,
+        Permission.COUNTS_SHARE,
+        Permission.ISSUERS_WRITE,
+        Permission.MEMBERS_PROVISION,
+        Permission.PROVISIONING_WRITE,
+    }
     assert ROLE_PERMISSIONS[Role.ADMIN] == set(Permission) - of_owners
     for permissions in ROLE_PERMISSIONS.values():
         assert Permission.ME_READ in permissions
@@ -44,6 +50,8 @@ def test_dangerous_permissions_are_of_few_roles() -> None:
     assert who(Permission.ALERTS_ACKNOWLEDGE) == {Role.OWNER, Role.ADMIN, Role.AUDITOR}
     assert who(Permission.ALERT_RULES_WRITE) == {Role.OWNER}
     assert who(Permission.COUNTS_SHARE) == {Role.OWNER}
+    assert who(Permission.ISSUERS_WRITE) == {Role.OWNER}
+    assert who(Permission.PROVISIONING_WRITE) == {Role.OWNER}
     assert who(Permission.MEMBERS_READ) == {Role.OWNER, Role.ADMIN, Role.AUDITOR}
     assert who(Permission.MEMBERS_WRITE) == {Role.OWNER, Role.ADMIN}
     assert who(Permission.PATIENTS_COUNT) == set(Role)

@@ -117,6 +117,7 @@ SHOWS_NO_PATIENT = frozenset(
         Permission.IMPORTS_READ,
         Permission.IMPORTS_WRITE,
         Permission.ISSUERS_READ,
+        Permission.ISSUERS_WRITE,
         Permission.JOBS_MANAGE,
         Permission.JOBS_READ,
         Permission.JOBS_WRITE,
@@ -145,7 +146,7 @@ SHOWS_NO_PATIENT = frozenset(
         Permission.WEBHOOKS_WRITE,
     }
 )
-"""The permissions that a member of the PHI level `none` keeps.
+"""The permissions that a member of the PHI level `none` keeps, but for those of `NEEDS_FULL`.
 
 The audit log names patients by their ids only. Routes behind all other permissions return single
 patients. Each field of their responses declares
