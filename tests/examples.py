@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import func, insert, update
+from sqlalchemy import delete, func, insert, update
 from werkzeug.routing import Rule
 
 from trially.analytics.sharing.consents import write_consent
@@ -644,6 +644,13 @@ def _register_issuer(member: "Member") -> str:
     return str(issuer_id)
 
 
+def _no_issuers(member: "Member", _ids: Ids) -> Body:
+    """Remove the tenant's issuers: a tenant has few."""
+    with member.app.app_context(), catalog_transaction() as session:
+        session.execute(delete(TenantIssuer).where(TenantIssuer.tenant_id == member.tenant.id))
+    return {}
+
+
 PREPARED: Mapping[str, Callable[["Member", Ids], Body]] = {
     "criterion_proposals.accept_proposal": _proposal_of_draft,
     "criterion_proposals.propose_criteria": _draft,
@@ -666,6 +673,7 @@ PREPARED: Mapping[str, Callable[["Member", Ids], Body]] = {
     "studies.create_team_member": _study_without_sites,
     "studies.show_registry_record": _imported_study,
     "settings.verify_domain": _chosen_domain,
+    "issuers.register_issuer": _no_issuers,
     **dict.fromkeys(
         ("issuers.test_issuer", "issuers.prove_issuer", "issuers.remove_issuer"),
         lambda member, _: {"issuer_id": _register_issuer(member)},

@@ -95,7 +95,8 @@ def demo() -> Iterator[Demo]:
             yield demo
         finally:
             server.send_signal(signal.SIGINT)
-            server.wait(timeout=30)
+            # A worker ends its steps first, which may take 25 seconds.
+            server.wait(timeout=90)
         _check_reset(demo)
         _await(lambda: not is_running(demo.database))
 

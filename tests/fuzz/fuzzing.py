@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, settings
 NUMBERS = frozenset({"version", "other_version"})
 """Arguments of routes that count the versions of a row, from 1."""
 
-SHARED_NAMES = frozenset({"field", "alert_rule"}) | NUMBERS
+SHARED_NAMES = frozenset({"field", "alert_rule", "resource_type", "scim_schema"}) | NUMBERS
 """Arguments of routes whose values are the same for all tenants."""
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))

@@ -119,7 +119,7 @@ def test_a_migration_by_hand_is_numbered(clone, lineage):
     assert content.count("    pass") == 2
 
 
-def test_a_start_is_refused_while_a_migration_leaves_a_table_unprotected(clone):
+def test_a_migration_that_leaves_a_table_unprotected_is_found_and_refused(clone):
     head = newest_revision(TENANT_LINEAGE)
     number = f"{int(head) + 1:04d}"
     (clone.versions()[-1].parent / f"{number}_add_visits.py").write_text(
@@ -129,13 +129,17 @@ def test_a_start_is_refused_while_a_migration_leaves_a_table_unprotected(clone):
         '    op.create_table("visit", sa.Column("tenant_id", sa.Uuid()))\n'
     )
 
-    result = clone.flask("tenants", "list")
+    checked = clone.python("-m", "tools.start_checks")
+    created = clone.flask("tenants", "create", "acme", "--name", "Acme")
 
-    assert result.returncode == 1
-    assert result.stderr.startswith(
-        f"trially cannot start. {number}_add_visits.py creates the table visit without the policy"
+    assert checked.returncode == 1
+    assert checked.stderr.startswith(
+        f"{number}_add_visits.py creates the table visit without the policy"
         " tenant_rows. Add this statement to its upgrade(): CREATE POLICY tenant_rows ON visit"
     )
+    assert created.returncode == 1
+    assert "visit" in created.stderr
+    assert "CREATE POLICY tenant_rows" in created.stderr
 
 
 def render(*operations):

@@ -107,7 +107,12 @@ def _write(slug: str, out: Path, days: int, attackers: int, *, as_json: bool) ->
         print_json(document)
     else:
         click.echo(f"Wrote {out / name}.pdf and {out / name}.json.")
-    if content["attacks"]["state"] != State.HELD or not content["audit"]["is_intact"]:
+    attacks, is_intact = content["attacks"]["state"], content["audit"]["is_intact"]
+    if attacks != State.HELD:
+        click.echo(f"The walls of {slug} are {attacks}: see the attacks in the dossier.", err=True)
+    if not is_intact:
+        click.echo(f"The audit log of {slug} is not intact: see the dossier.", err=True)
+    if attacks != State.HELD or not is_intact:
         raise click.exceptions.Exit(1)
 
 

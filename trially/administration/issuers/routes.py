@@ -23,6 +23,7 @@ from trially.http.contract import (
     accepts_merge_patch,
     matches_versions,
     may_conflict,
+    only_reads,
     queries,
     returns,
     returns_nothing,
@@ -104,6 +105,7 @@ def remove_issuer(issuer_id: UUID, versions: Versions | None, query: dict[str, A
 
 @bp.post("/<uuid:issuer_id>/test")
 @requires(Permission.ISSUERS_WRITE)
+@only_reads
 @returns(IssuerReportSchema())
 def test_issuer(issuer_id: UUID) -> Item:
     """Fetch the discovery document and the keys of an issuer now.

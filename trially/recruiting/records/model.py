@@ -185,7 +185,12 @@ class ClinicalFact(Timestamped, TenantModel):
             postgresql_where=text("type <> 'observation'"),
         ),
         # After the tenant it has an expression, `LAST_AT`: see the migration 0041.
-        Index("ix_clinical_fact_visited", "tenant_id", postgresql_where=text("type = 'encounter'")),
+        Index(
+            "ix_clinical_fact_visited",
+            "tenant_id",
+            postgresql_where=text("type = 'encounter'"),
+            info={"written_by_hand": True},
+        ),
         Index(
             "ix_clinical_fact_tenant_id_medication_source_id",
             "tenant_id",

@@ -123,11 +123,16 @@ def _prepare_session(connection: Connection, schema: str) -> None:
 
 
 def _is_modelled(
-    _item: Any,
+    item: Any,
     _name: str | None,
     kind: str,
     reflected: bool,  # noqa: FBT001
     counterpart: Any,
 ) -> bool:
-    """Hide tables without a model from autogenerate, which would propose to drop them."""
+    """Hide what autogenerate would propose to drop or to change for no reason.
+
+    These are tables without a model, and indexes that are marked as `written_by_hand`.
+    """
+    if kind == "index":
+        return not item.info.get("written_by_hand")
     return not (kind == "table" and reflected and counterpart is None)
