@@ -644,10 +644,13 @@ def _register_issuer(member: "Member") -> str:
     return str(issuer_id)
 
 
-def _no_issuers(member: "Member", _ids: Ids) -> Body:
-    """Remove the tenant's issuers: a tenant has few."""
+def _one_issuer(member: "Member", ids: Ids) -> Body:
+    """Remove the tenant's issuers but for the one in `ids`: a tenant has few."""
     with member.app.app_context(), catalog_transaction() as session:
-        session.execute(delete(TenantIssuer).where(TenantIssuer.tenant_id == member.tenant.id))
+        others = TenantIssuer.id != UUID(ids["issuer_id"])
+        session.execute(
+            delete(TenantIssuer).where(TenantIssuer.tenant_id == member.tenant.id, others)
+        )
     return {}
 
 
@@ -673,7 +676,7 @@ PREPARED: Mapping[str, Callable[["Member", Ids], Body]] = {
     "studies.create_team_member": _study_without_sites,
     "studies.show_registry_record": _imported_study,
     "settings.verify_domain": _chosen_domain,
-    "issuers.register_issuer": _no_issuers,
+    "issuers.register_issuer": _one_issuer,
     **dict.fromkeys(
         ("issuers.test_issuer", "issuers.prove_issuer", "issuers.remove_issuer"),
         lambda member, _: {"issuer_id": _register_issuer(member)},

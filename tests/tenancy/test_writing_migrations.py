@@ -119,6 +119,14 @@ def test_a_migration_by_hand_is_numbered(clone, lineage):
     assert content.count("    pass") == 2
 
 
+CHECK = """
+from trially.tenancy.schema.migration_files import check_migrations
+
+check_migrations()
+"""
+"""What `make check` does, beside other things, in `tools.start_checks`."""
+
+
 def test_a_migration_that_leaves_a_table_unprotected_is_found_and_refused(clone):
     head = newest_revision(TENANT_LINEAGE)
     number = f"{int(head) + 1:04d}"
@@ -129,14 +137,14 @@ def test_a_migration_that_leaves_a_table_unprotected_is_found_and_refused(clone)
         '    op.create_table("visit", sa.Column("tenant_id", sa.Uuid()))\n'
     )
 
-    checked = clone.python("-m", "tools.start_checks")
+    checked = clone.python("-c", CHECK)
     created = clone.flask("tenants", "create", "acme", "--name", "Acme")
 
     assert checked.returncode == 1
-    assert checked.stderr.startswith(
+    assert (
         f"{number}_add_visits.py creates the table visit without the policy"
         " tenant_rows. Add this statement to its upgrade(): CREATE POLICY tenant_rows ON visit"
-    )
+    ) in checked.stderr
     assert created.returncode == 1
     assert "visit" in created.stderr
     assert "CREATE POLICY tenant_rows" in created.stderr
