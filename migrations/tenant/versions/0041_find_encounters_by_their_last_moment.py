@@ -35,7 +35,8 @@ def upgrade() -> None:
                 *("category", "intent", "status", "clinical_status", "verification_status"),
                 "source_type",
             ],
-            postgresql_where=sa.text(f"type = 'encounter' AND {_ANY}"),
+            # Always true. So PostgreSQL uses the index only if a query asks for the last moment.
+            postgresql_where=sa.text(f"type = 'encounter' AND {_ANY} AND {_LAST_AT} IS NOT NULL"),
             postgresql_concurrently=True,
             if_not_exists=True,
         )

@@ -19,11 +19,10 @@ def _ids() -> list[sa.Column]:
 
 
 def _stamps() -> list[sa.Column]:
-    times = [
+    return [
         sa.Column(name, sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False)
         for name in ("created_at", "updated_at")
     ]
-    return [*times, sa.Column("version", sa.BigInteger(), server_default="1", nullable=False)]
 
 
 def _text(name: str, length: int, *, nullable: bool = True) -> sa.Column:
@@ -42,6 +41,7 @@ def upgrade() -> None:
         sa.Column("linked_by", sa.String(length=20), server_default="email", nullable=False),
         *_ids(),
         *_stamps(),
+        sa.Column("version", sa.BigInteger(), server_default="1", nullable=False),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_provisioning_setting")),
     )
     op.create_table(
@@ -58,6 +58,7 @@ def upgrade() -> None:
         sa.Column("granted_by", sa.Uuid(), nullable=True),
         *_ids(),
         *_stamps(),
+        sa.Column("version", sa.BigInteger(), server_default="1", nullable=False),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_scim_user")),
     )
     op.create_index(
@@ -84,6 +85,7 @@ def upgrade() -> None:
         sa.Column("mapped_by", sa.Uuid(), nullable=True),
         *_ids(),
         *_stamps(),
+        sa.Column("version", sa.BigInteger(), server_default="1", nullable=False),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_scim_group")),
     )
     op.create_index(

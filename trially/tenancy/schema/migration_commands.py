@@ -102,7 +102,10 @@ def _init_migrations(app: Flask) -> None:
 
     No other command needs it, and servers do not load Alembic.
     """
-    migrate = Migrate(app, db, directory=str(TENANT_LINEAGE), render_as_batch=False)
+    # Flask-Migrate adds its own group of commands to the app, which must not replace `flask db`.
+    migrate = Migrate(
+        app, db, directory=str(TENANT_LINEAGE), command="flask-migrate", render_as_batch=False
+    )
     migrate.configure(_prepare)
 
 
