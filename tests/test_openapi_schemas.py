@@ -176,6 +176,8 @@ def test_every_example_of_a_request_is_accepted_as_it_is(
     other = EXAMPLES["patient"].create(member, ids, new_word())
     erased = EXAMPLES["patient"].create(member, ids, new_word())
     for path, method, operation in operations(document):
+        if path.endswith("/issuers/{issuer_id}/prove"):
+            continue  # It takes a token of a real issuer: tests/auth/own_issuers.
         named = {**ids, "patient_id": erased} if path.endswith("/erasure") else ids
         if path.endswith(("/accept", "/reject")):
             proposal = EXAMPLES["criterion_proposal"].create(member, ids, new_word())

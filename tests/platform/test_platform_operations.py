@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -137,6 +137,14 @@ def test_what_waits_is_cancelled(admin: Operator, tenant: Tenant, work: Work) ->
 
 
 @pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let SIGINT raise `KeyboardInterrupt`, whatever commands in this process have set."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, former)
+
+
+@pytest.fixture
 def slow_suspension(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a suspension take half a minute."""
 
@@ -148,7 +156,7 @@ def slow_suspension(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(kinds.KINDS, "tenant.suspend", slow)
 
 
-@pytest.mark.usefixtures("slow_suspension")
+@pytest.mark.usefixtures("slow_suspension", "interruptible")
 def test_what_runs_is_interrupted(
     app: Flask, admin: Operator, tenant: Tenant, claim: ClaimNext
 ) -> None:
