@@ -25,6 +25,7 @@ from trially.recruiting.records.choices import Comparator, RecordType
 from trially.recruiting.sites.model import SiteStatus
 from trially.recruiting.studies.model import StudyStatus, StudyType
 from trially.resources.resource import RESOURCES
+from trially.scim.examples import USER_ID
 from trially.tenancy.catalog import Tenant
 from trially.tenancy.catalog_choices import TenantKind
 
@@ -185,6 +186,8 @@ def test_every_example_of_a_request_is_accepted_as_it_is(
         for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
             if "example" not in content:
                 continue
+            if "/scim/" in path and media_type == "application/json":
+                continue  # The same as application/scim+json, which would create a user twice.
             example = content["example"]
             # No example knows the id of another record.
             if "into" in example:
@@ -192,6 +195,7 @@ def test_every_example_of_a_request_is_accepted_as_it_is(
             for name in {"site_id", "member_id"} & set(example) if method == "post" else ():
                 example = {**example, name: ids[name]}
             data = example if isinstance(example, str) else json.dumps(example)
+            data = data.replace(USER_ID, ids["scim_user_id"])
             answer = member.request(
                 method.upper(),
                 path.format(**named),

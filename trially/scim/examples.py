@@ -9,7 +9,7 @@ from trially.scim.problems import ERROR_SCHEMA, SCIM_TYPE
 Media = Mapping[str, Mapping[str, Any]]
 
 _CORE = "urn:ietf:params:scim:schemas:core:2.0"
-_USER_ID = "0192f0c1-7b3e-7cc1-9f53-2f6d2f1d7a10"
+USER_ID = "0192f0c1-7b3e-7cc1-9f53-2f6d2f1d7a10"
 _GROUP_ID = "0192f0c1-7b3e-7cc1-9f53-2f6d2f1d7a11"
 _NEW_USER: Json = {
     "schemas": [f"{_CORE}:User"],
@@ -22,7 +22,7 @@ _NEW_USER: Json = {
 _NEW_GROUP: Json = {
     "schemas": [f"{_CORE}:Group"],
     "displayName": "Coordinators",
-    "members": [{"value": _USER_ID}],
+    "members": [{"value": USER_ID}],
 }
 _PATCH: Json = {
     "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
@@ -30,7 +30,7 @@ _PATCH: Json = {
 }
 _PATCH_OF_GROUP: Json = {
     "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
-    "Operations": [{"op": "add", "path": "members", "value": [{"value": _USER_ID}]}],
+    "Operations": [{"op": "add", "path": "members", "value": [{"value": USER_ID}]}],
 }
 
 
@@ -67,9 +67,9 @@ USER_BODY = _media("User", _NEW_USER, _JSON)
 GROUP_BODY = _media("Group", _NEW_GROUP, _JSON)
 PATCH_BODY = _media("PatchOp", _PATCH, _JSON)
 GROUP_PATCH_BODY = _media("PatchOp", _PATCH_OF_GROUP, _JSON)
-USER = _media("User", _shown(_NEW_USER, "User", _USER_ID))
+USER = _media("User", _shown(_NEW_USER, "User", USER_ID))
 GROUP = _media("Group", _shown(_NEW_GROUP, "Group", _GROUP_ID))
-USERS = _media("ListResponse", _list_of(_shown(_NEW_USER, "User", _USER_ID)))
+USERS = _media("ListResponse", _list_of(_shown(_NEW_USER, "User", USER_ID)))
 GROUPS = _media("ListResponse", _list_of(_shown(_NEW_GROUP, "Group", _GROUP_ID)))
 ERROR = _media(
     "Error",
