@@ -1,5 +1,7 @@
 """How many connections to a server one process may keep, if no setting says so."""
 
+from sqlalchemy import Connection
+
 from trially.config import current_settings
 
 SHARE_OF_REQUESTS = 0.8
@@ -39,6 +41,12 @@ def share_of_process(accepted: int, processes: int, threads: int) -> int:
     It has at least one for each of its threads.
     """
     return max(threads, min(MOST, int(accepted * SHARE_OF_REQUESTS) // processes))
+
+
+def ask_share(connection: Connection, processes: int, threads: int) -> int:
+    """Return the share of one of the processes of what the server of a connection accepts."""
+    accepted = connection.exec_driver_sql(f"SELECT {ACCEPTED_CONNECTIONS}").scalar_one()
+    return share_of_process(accepted, processes, threads)
 
 
 def connections_of_command() -> int:

@@ -16,11 +16,7 @@ from trially.database import probing  # noqa: F401  the watchdog asks through it
 from trially.database.budget import ConnectionBudget
 from trially.database.budgeted_pool import BudgetedPool
 from trially.database.connecting import Login, connect, open_within
-from trially.database.connection_shares import (
-    ACCEPTED_CONNECTIONS,
-    BEFORE_ASKING,
-    share_of_process,
-)
+from trially.database.connection_shares import BEFORE_ASKING, ask_share
 from trially.database.dialect import PlacedConnection, PlacedDialect, replace_if_lost
 from trially.database.placement import (
     Placement,
@@ -164,10 +160,9 @@ class Server:
         engine = Engine(pool, dialect, url)
         with Connection(engine, _has_events=False, _allow_autobegin=False) as unguarded:
             dialect.initialize(unguarded)  # type: ignore[no-untyped-call]
-            if self.limits.connections_per_server is None:
-                accepted = unguarded.exec_driver_sql(f"SELECT {ACCEPTED_CONNECTIONS}").scalar_one()
-                limits = self.limits
-                self.budget.most = share_of_process(accepted, limits.processes, limits.threads)
+            limits = self.limits
+            if limits.connections_per_server is None:
+                self.budget.most = ask_share(unguarded, limits.processes, limits.threads)
         engine.dispose()
         return dialect
 

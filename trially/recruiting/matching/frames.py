@@ -29,14 +29,13 @@ from trially.recruiting.matching.narrowing import NOTHING_LEFT_OUT, Narrowing
 from trially.recruiting.matching.packed_rows import NO_TIME, Rows, copy_rows, microseconds
 from trially.recruiting.matching.row_tuples import fetch_rows
 from trially.recruiting.matching.selecting import (
-    NO_WORDS,
     RECORD,
     Query,
-    Vocabulary,
     compose,
     compose_facts,
     has_other_codings,
 )
+from trially.recruiting.matching.vocabulary import NO_WORDS, Vocabulary
 
 PatientIds = Callable[[Sequence[int]], Mapping[int, UUID]]
 """Returns the patients with some ordinals."""

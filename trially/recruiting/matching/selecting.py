@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -12,13 +12,13 @@ from trially.recruiting.criteria.days import Moment
 from trially.recruiting.criteria.facts import Fact
 from trially.recruiting.criteria.rows import CLASS_OF
 from trially.recruiting.criteria.selectors import Keeps, Selector
-from trially.recruiting.criteria.units.table import analytes_of
 from trially.recruiting.matching.code_conditions import branches_of, codes_of
 from trially.recruiting.matching.model import IS_NUMBERED
 from trially.recruiting.matching.narrowing import Narrowing
 from trially.recruiting.matching.packed_rows import row_type
 from trially.recruiting.matching.sql_dates import IS_ROUGH, UTC_DAY
 from trially.recruiting.matching.usable import OBSERVATION, used_of
+from trially.recruiting.matching.vocabulary import Vocabulary, number_of_unit
 
 RECORD = row_type(
     {
@@ -85,7 +85,7 @@ _OF_MEASURED = {
     "state": "CASE WHEN comparator IS NULL THEN 0"
     " ELSE coalesce(array_position(%(comparators)s::text[], comparator::text), 0) END",
     "value": "coalesce(value_number::float8, 'NaN')",
-    "unit": "",  # depends on the vocabulary: `_number_of_unit`
+    "unit": "",  # depends on the vocabulary: `number_of_unit`
     "code": "coalesce(array_position(%(codes)s::text[], fact.code::text), 0)",
     "answer": "CASE WHEN value_code IS NULL THEN 0"
     f" ELSE coalesce(array_position(%(values)s::text[], {_VALUE}), -1) END",
@@ -163,24 +163,6 @@ class Query:
     """A statement for pairs of a unit and a coded value, of which the vocabulary lacks one."""
 
 
-class Vocabulary(NamedTuple):
-    """Words that rows number, each from 1."""
-
-    units: list[str]
-    """Units, as sources spell them."""
-    values: list[str]
-    """Coded values, as `system|code`."""
-
-
-NO_WORDS = Vocabulary([], [])
-
-
-def known_words(selector: Selector) -> Vocabulary:
-    """Return the units that observations of a selector are likely to have."""
-    analytes = analytes_of(codes_of(selector)) if selector.type == OBSERVATION else []
-    return Vocabulary([unit.name for analyte in analytes for unit in analyte.units], [])
-
-
 def has_other_codings(selector: Selector, tenant_id: UUID) -> Query:
     """Compose a query for whether records have the codes among their further codings."""
     found = [branch for branch in branches_of(selector) if branch.is_other]
@@ -244,7 +226,7 @@ def compose(
         parameters |= branch.parameters
     columns = dict(_OF_TYPE.get(selector.type, _OF_CODED))
     if is_measured:
-        columns["unit"], words = _number_of_unit(vocabulary.units)
+        columns["unit"], words = number_of_unit(vocabulary.units)
         parameters |= words
     names = [name for name in RECORD.names or () if name in columns]
     packed = _PACKED.format(
@@ -259,16 +241,6 @@ def compose(
         ("ordinal", "day", "at", *names, "hard"),
         _WORDS.format(facts=facts) if is_measured else "",
     )
-
-
-def _number_of_unit(units: Sequence[str]) -> tuple[str, dict[str, str]]:
-    """Return SQL for the number of a unit, and its parameters.
-
-    An analyte has few units, so comparisons take less than `array_position`.
-    """
-    words = {f"unit{number}": unit for number, unit in enumerate(units, 1)}
-    cases = "".join(f" WHEN unit = %({name})s THEN {name[4:]}" for name in words)
-    return f"CASE WHEN unit IS NULL THEN 0{cases} ELSE -1 END", words
 
 
 def compose_facts(

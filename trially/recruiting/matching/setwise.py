@@ -46,12 +46,12 @@ from trially.recruiting.matching.narrowing import Narrowing
 from trially.recruiting.matching.observed import is_packed
 from trially.recruiting.matching.panel import Panel
 from trially.recruiting.matching.people import People, read_people
-from trially.recruiting.matching.selecting import known_words
 from trially.recruiting.matching.subjects import (
     changed_since,
     number_changes,
     patients_with,
 )
+from trially.recruiting.matching.vocabulary import known_words
 from trially.recruiting.patients.choices import RecordStatus
 
 FEW_PATIENTS = 2_000

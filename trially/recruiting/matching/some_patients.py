@@ -27,7 +27,7 @@ from trially.recruiting.matching.judging import judge_leaf
 from trially.recruiting.matching.observed import is_packed
 from trially.recruiting.matching.panel import Panel
 from trially.recruiting.matching.people import People, read_people
-from trially.recruiting.matching.selecting import known_words
+from trially.recruiting.matching.vocabulary import known_words
 
 ANY_STUDY = StudyContext()
 
