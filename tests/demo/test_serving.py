@@ -87,7 +87,7 @@ def demo() -> Iterator[Demo]:
             server = subprocess.Popen(
                 [sys.executable, "-m", "flask", "demo", "serve", "--port", str(port)],
                 cwd=ROOT, env={**ENVIRONMENT, "TRIALLY_INSTANCE": folder},
-                stdout=output, stderr=output,
+                stdout=output, stderr=output, preexec_fn=_heed_ctrl_c,
             )  # fmt: skip
         try:
             _await(lambda: _answers(demo) or server.poll() is not None)
@@ -99,6 +99,11 @@ def demo() -> Iterator[Demo]:
             server.wait(timeout=90)
         _check_reset(demo)
         _await(lambda: not is_running(demo.database))
+
+
+def _heed_ctrl_c() -> None:
+    """Heed SIGINT, which a shell lets processes in the background ignore."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _answers(demo: Demo) -> bool:
