@@ -1,3 +1,4 @@
+import re
 from time import monotonic, sleep
 
 import pytest
@@ -15,11 +16,11 @@ from trially.tenancy.lifecycle.status import rename_tenant, suspend_tenant
 
 @pytest.fixture
 def looks():
-    """The queries to the catalog while the test runs."""
+    """The queries of tenants to the catalog while the test runs."""
     sent = []
 
     def record(_connection, _cursor, statement, *_rest):
-        if "FROM tenant" in statement:
+        if re.search(r"FROM tenant\b", statement):
             sent.append(statement)
 
     event.listen(Engine, "before_cursor_execute", record)
