@@ -22,6 +22,8 @@ ACTIONS = (
     "/dry-run",
     "/erasure",
     "/getClinicalTrial",
+    "/issuers/{issuer_id}/prove",
+    "/issuers/{issuer_id}/test",
     "/join",
     "/merge",
     "/proposals",

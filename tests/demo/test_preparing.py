@@ -29,6 +29,7 @@ from trially.tenancy.directory import directory
 from trially.tenancy.lifecycle.provisioning import create_tenant
 from trially.tenancy.lifecycle.status import resume_tenant, suspend_tenant
 from trially.tenancy.schema.databases import as_owner
+from trially.tenancy.schema.migration_commands import init_migrations
 from trially.tenancy.schema.revision_files import TENANT_LINEAGE, revisions_of
 from trially.tenancy.servers.access import server_access
 
@@ -159,6 +160,7 @@ def test_revocations_hold_at_every_port(demo_app):
 def test_tenants_that_are_behind_are_migrated_and_one_broken_tenant_stops_none(demo_app):
     former, head = sorted(revisions_of(TENANT_LINEAGE))[-2:]
     with demo_app.app_context():
+        init_migrations(demo_app)
         downgrade(directory=str(TENANT_LINEAGE), revision=former)
     with _tables_of(demo_app, SECOND) as (owned, schema):
         owned.execute(text(f"ALTER TABLE {schema}.alembic_version RENAME TO mislaid"))

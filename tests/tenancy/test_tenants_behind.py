@@ -20,6 +20,7 @@ from trially.state import state_of
 from trially.tenancy.catalog import PlacementRecord
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.schema import fleet_revisions
+from trially.tenancy.schema.migration_commands import init_migrations
 from trially.tenancy.schema.revision_files import CATALOG_LINEAGE, TENANT_LINEAGE, newest_revision
 
 HEAD = newest_revision(TENANT_LINEAGE)
@@ -65,6 +66,7 @@ def test_new_tenants_of_each_tier_are_recorded_at_the_head(fleet: Fleet) -> None
 
 def test_a_forgotten_upgrade_and_a_failed_one_are_reported(fleet: Fleet) -> None:
     with fleet.app.app_context():
+        init_migrations(fleet.app)
         flask_migrate.downgrade(directory=str(TENANT_LINEAGE), revision=BEFORE)
     assert recorded(fleet) == dict.fromkeys(fleet.tenants, BEFORE)
     status, word, checks = readiness(fleet)
@@ -154,6 +156,7 @@ def test_no_answer_names_a_tenant(fleet: Fleet) -> None:
     fleet.administer(change, str(record.id), of="catalog")
     answer = fleet.app.test_client().get("/readyz").text
     with fleet.app.app_context():
+        init_migrations(fleet.app)
         flask_migrate.upgrade(directory=str(TENANT_LINEAGE))
 
     assert "1 unknown" in answer

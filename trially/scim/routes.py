@@ -140,7 +140,7 @@ def create_user(query: dict[str, Any]) -> Response:
 @refuses_in(examples.ERROR)
 @queries(ShownSchema())
 @answers_in(examples.USER, has_etag=True)
-def show_user(scim_user_id: UUID, query: dict[str, Any]) -> Response:
+def show_scim_user(scim_user_id: UUID, query: dict[str, Any]) -> Response:
     """Show a user.
 
     `active` is false if the identity provider has deactivated the user, or a person has removed the
@@ -229,7 +229,7 @@ def create_group(query: dict[str, Any]) -> Response:
 @refuses_in(examples.ERROR)
 @queries(ShownSchema())
 @answers_in(examples.GROUP, has_etag=True)
-def show_group(scim_group_id: UUID, query: dict[str, Any]) -> Response:
+def show_scim_group(scim_group_id: UUID, query: dict[str, Any]) -> Response:
     """Show a group.
 
     Its members are users. Groups are not nested.

@@ -9,6 +9,7 @@ export const KEYED_ROUTES: ReadonlySet<string> = new Set([
   "/api/v1/custom-fields",
   "/api/v1/exports",
   "/api/v1/invitations",
+  "/api/v1/issuers",
   "/api/v1/patients",
   "/api/v1/sites",
   "/api/v1/sources",

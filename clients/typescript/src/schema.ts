@@ -830,6 +830,98 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/issuers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the issuers that the tenant has registered for itself, oldest first.
+         * @description The issuers that operators trust are not among them.
+         */
+        get: operations["list_issuers"];
+        put?: never;
+        /**
+         * Register an OpenID Connect issuer for the tenant.
+         * @description The answer names the `audience` that access tokens of the issuer must have. Its tokens do not count before it is proven. Issuers of operators and of everybody cannot be registered.
+         */
+        post: operations["register_issuer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/issuers/{issuer_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show an issuer.
+         * @description `status` says whether its tokens count, and `audience` what they must name.
+         */
+        get: operations["show_issuer"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove an issuer.
+         * @description Its tokens are refused within 5 seconds. Its members stay members, and need another way in. If all owners sign in at it, the answer is 409, unless `force` is true.
+         */
+        delete: operations["remove_issuer"];
+        options?: never;
+        head?: never;
+        /**
+         * Change the name or the longest lifetime of tokens, or disable or enable an issuer.
+         * @description The body is a merge patch (RFC 7396). The tokens of a disabled issuer are refused within 5 seconds. If all owners sign in at it, the answer is 409, unless `force` is true.
+         */
+        patch: operations["change_issuer"];
+        trace?: never;
+    };
+    "/api/v1/issuers/{issuer_id}/prove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Prove the control of an issuer by a token that it has signed for `audience`.
+         * @description From then on its tokens count for the members of the tenant, and for persons who are invited with this issuer. Only who administers an issuer can make it sign for that audience.
+         */
+        post: operations["prove_issuer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/issuers/{issuer_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Fetch the discovery document and the keys of an issuer now.
+         * @description The answer says what is wrong, and which keys are usable. It comes within 5 seconds.
+         */
+        post: operations["test_issuer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs": {
         parameters: {
             query?: never;
@@ -1352,6 +1444,326 @@ export interface paths {
          * @description `dismissed` says that these are two persons: the pair leaves the list of open ones and is not proposed again. `open` takes that back. `If-Match` must name the version that the caller has seen.
          */
         patch: operations["decide_duplicate"];
+        trace?: never;
+    };
+    "/api/v1/provisioning": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show where provisioned users sign in.
+         * @description Without an issuer, users and groups are stored, and no user becomes a member.
+         */
+        get: operations["show_provisioning"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Choose where provisioned users sign in, and how they are recognised.
+         * @description The issuer must be trusted for this tenant, and its tokens must name the tenant. Members stay as they are.
+         */
+        patch: operations["change_provisioning"];
+        trace?: never;
+    };
+    "/api/v1/provisioning/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the groups that the identity provider has sent, and what they grant, oldest first.
+         * @description A group without `role` grants nothing.
+         */
+        get: operations["list_provisioned_groups"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/provisioning/groups/{scim_group_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a group that the identity provider has sent, and what it grants.
+         * @description A group without `role` grants nothing.
+         */
+        get: operations["show_provisioned_group"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Choose what a group grants: a role, a PHI level and sites.
+         * @description The body is a merge patch (RFC 7396). A new role has its usual PHI level and all sites, unless the body says otherwise. Members whom the group has made change at once. Of several groups of a user, the one with the lowest `priority` counts. A caller cannot grant more than the caller has.
+         */
+        patch: operations["map_provisioned_group"];
+        trace?: never;
+    };
+    "/api/v1/provisioning/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the users whom the identity provider has sent, oldest first.
+         * @description `member_id` is null until the user has signed in.
+         */
+        get: operations["list_provisioned_users"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/provisioning/users/{scim_user_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a user whom the identity provider has sent.
+         * @description The identity provider changes it by SCIM.
+         */
+        get: operations["show_provisioned_user"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/scim/v2/Groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the groups that the identity provider has sent.
+         * @description Filters compare `displayName`, `externalId`, `members.value` and `id` with `eq`. `excludedAttributes=members` leaves the members out.
+         */
+        get: operations["list_groups"];
+        put?: never;
+        /**
+         * Create a group.
+         * @description It grants nothing until an owner maps it to a role. `displayName` is unique in the tenant.
+         */
+        post: operations["create_group"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/scim/v2/Groups/{scim_group_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a group.
+         * @description Its members are users. Groups are not nested.
+         */
+        get: operations["show_scim_group"];
+        /**
+         * Replace a group and its members.
+         * @description Users who leave it lose what it has granted. What the group grants stays as the owner mapped it.
+         */
+        put: operations["replace_group"];
+        post?: never;
+        /**
+         * Delete a group.
+         * @description Its users stay, and lose what it has granted.
+         */
+        delete: operations["delete_group"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a group by operations (RFC 7644, section 3.5.2).
+         * @description Members are added by the path `members`, and removed by `members[value eq "…"]`, or by `members` with a value, as Microsoft Entra ID does.
+         */
+        patch: operations["patch_group"];
+        trace?: never;
+    };
+    "/api/v1/scim/v2/ResourceTypes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the types of SCIM resources.
+         * @description The types are User and Group. Each has a path and a schema.
+         */
+        get: operations["list_resource_types"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/scim/v2/ResourceTypes/{resource_type}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a type of SCIM resources.
+         * @description It names the path of its list, and its schema.
+         */
+        get: operations["show_resource_type"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/scim/v2/Schemas": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the SCIM schemas of users and groups.
+         * @description They have the attributes that are kept. Others that a client sends are ignored.
+         */
+        get: operations["list_schemas"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/scim/v2/Schemas/{scim_schema}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the SCIM schema with a URN.
+         * @description It has the attributes that are kept. A client may send others, which are ignored.
+         */
+        get: operations["show_schema"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/scim/v2/ServiceProviderConfig": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show what this SCIM server can do.
+         * @description PATCH, filters and ETags are supported. Bulk requests, sorting and passwords are not.
+         */
+        get: operations["show_configuration"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/scim/v2/Users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the users that the identity provider has sent.
+         * @description Filters compare `userName`, `externalId`, `emails.value`, `id` and `active` with `eq`, combined by `and` and `or`. Members whom a person has added are not in the list.
+         */
+        get: operations["list_users"];
+        put?: never;
+        /**
+         * Create a user.
+         * @description The user becomes a member by signing in, if a group of the user grants rights. `userName` is unique in the tenant, whatever its case, and so is `externalId`: otherwise the answer is 409. Active users count as members of the plan.
+         */
+        post: operations["create_user"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/scim/v2/Users/{scim_user_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a user.
+         * @description `active` is false if the identity provider has deactivated the user, or a person has removed the member that the user had become.
+         */
+        get: operations["show_scim_user"];
+        /**
+         * Replace a user.
+         * @description `active: false` removes the member, who is shut out within 5 seconds. The last owner cannot be removed: then the answer is 409. `If-Match` may name the version that the client has seen.
+         */
+        put: operations["replace_user"];
+        post?: never;
+        /**
+         * Delete a user, and remove the member that the user has become.
+         * @description The member is shut out within 5 seconds. The last owner cannot be removed.
+         */
+        delete: operations["delete_user"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a user by operations (RFC 7644, section 3.5.2).
+         * @description All of them are applied, or none. What Microsoft Entra ID and Okta send is understood, such as operations in capitals, `"False"` for false, and objects without a path. `active: false` removes the member.
+         */
+        patch: operations["patch_user"];
         trace?: never;
     };
     "/api/v1/settings": {
@@ -2758,7 +3170,7 @@ export interface components {
              *       "imports:write"
              *     ]
              */
-            scopes: ("alert_rules:write" | "alerts:acknowledge" | "api_keys:read" | "audit:read" | "custom_fields:read" | "custom_fields:write" | "exports:write" | "imports:delete" | "imports:read" | "imports:write" | "jobs:manage" | "jobs:read" | "jobs:write" | "matches:count" | "matches:decide" | "matches:read" | "matches:run" | "me:read" | "members:read" | "patients:count" | "patients:delete" | "patients:erase" | "patients:export" | "patients:read" | "patients:write" | "settings:read" | "settings:write" | "sites:read" | "sites:write" | "sources:read" | "sources:write" | "studies:approve" | "studies:read" | "studies:write" | "support:read" | "usage:read" | "value_sets:read" | "value_sets:write" | "webhooks:read" | "webhooks:write")[];
+            scopes: ("alert_rules:write" | "alerts:acknowledge" | "api_keys:read" | "audit:read" | "custom_fields:read" | "custom_fields:write" | "exports:write" | "imports:delete" | "imports:read" | "imports:write" | "issuers:read" | "jobs:manage" | "jobs:read" | "jobs:write" | "matches:count" | "matches:decide" | "matches:read" | "matches:run" | "me:read" | "members:provision" | "members:read" | "patients:count" | "patients:delete" | "patients:erase" | "patients:export" | "patients:read" | "patients:write" | "settings:read" | "settings:write" | "sites:read" | "sites:write" | "sources:read" | "sources:write" | "studies:approve" | "studies:read" | "studies:write" | "support:read" | "usage:read" | "value_sets:read" | "value_sets:write" | "webhooks:read" | "webhooks:write")[];
             /**
              * @description The most that the key shows of patients.
              * @example none
@@ -2804,7 +3216,7 @@ export interface components {
              *       "imports:write"
              *     ]
              */
-            scopes: ("alert_rules:write" | "alerts:acknowledge" | "api_keys:read" | "audit:read" | "custom_fields:read" | "custom_fields:write" | "exports:write" | "imports:delete" | "imports:read" | "imports:write" | "jobs:manage" | "jobs:read" | "jobs:write" | "matches:count" | "matches:decide" | "matches:read" | "matches:run" | "me:read" | "members:read" | "patients:count" | "patients:delete" | "patients:erase" | "patients:export" | "patients:read" | "patients:write" | "settings:read" | "settings:write" | "sites:read" | "sites:write" | "sources:read" | "sources:write" | "studies:approve" | "studies:read" | "studies:write" | "support:read" | "usage:read" | "value_sets:read" | "value_sets:write" | "webhooks:read" | "webhooks:write")[];
+            scopes: ("alert_rules:write" | "alerts:acknowledge" | "api_keys:read" | "audit:read" | "custom_fields:read" | "custom_fields:write" | "exports:write" | "imports:delete" | "imports:read" | "imports:write" | "issuers:read" | "jobs:manage" | "jobs:read" | "jobs:write" | "matches:count" | "matches:decide" | "matches:read" | "matches:run" | "me:read" | "members:provision" | "members:read" | "patients:count" | "patients:delete" | "patients:erase" | "patients:export" | "patients:read" | "patients:write" | "settings:read" | "settings:write" | "sites:read" | "sites:write" | "sources:read" | "sources:write" | "studies:approve" | "studies:read" | "studies:write" | "support:read" | "usage:read" | "value_sets:read" | "value_sets:write" | "webhooks:read" | "webhooks:write")[];
             /**
              * @description The most that the key shows of patients.
              * @example none
@@ -2837,7 +3249,7 @@ export interface components {
              *       "imports:write"
              *     ]
              */
-            scopes: ("alert_rules:write" | "alerts:acknowledge" | "api_keys:read" | "audit:read" | "custom_fields:read" | "custom_fields:write" | "exports:write" | "imports:delete" | "imports:read" | "imports:write" | "jobs:manage" | "jobs:read" | "jobs:write" | "matches:count" | "matches:decide" | "matches:read" | "matches:run" | "me:read" | "members:read" | "patients:count" | "patients:delete" | "patients:erase" | "patients:export" | "patients:read" | "patients:write" | "settings:read" | "settings:write" | "sites:read" | "sites:write" | "sources:read" | "sources:write" | "studies:approve" | "studies:read" | "studies:write" | "support:read" | "usage:read" | "value_sets:read" | "value_sets:write" | "webhooks:read" | "webhooks:write")[];
+            scopes: ("alert_rules:write" | "alerts:acknowledge" | "api_keys:read" | "audit:read" | "custom_fields:read" | "custom_fields:write" | "exports:write" | "imports:delete" | "imports:read" | "imports:write" | "issuers:read" | "jobs:manage" | "jobs:read" | "jobs:write" | "matches:count" | "matches:decide" | "matches:read" | "matches:run" | "me:read" | "members:provision" | "members:read" | "patients:count" | "patients:delete" | "patients:erase" | "patients:export" | "patients:read" | "patients:write" | "settings:read" | "settings:write" | "sites:read" | "sites:write" | "sources:read" | "sources:write" | "studies:approve" | "studies:read" | "studies:write" | "support:read" | "usage:read" | "value_sets:read" | "value_sets:write" | "webhooks:read" | "webhooks:write")[];
             /**
              * @description The most that the key shows of patients.
              * @example none
@@ -4096,6 +4508,159 @@ export interface components {
             /** @description After how many days the invitation expires. The default is 7. */
             valid_days?: number;
         };
+        /** @description An issuer in the list of the tenant's issuers. */
+        ListedIssuer: {
+            /** Format: uuid */
+            readonly id?: string;
+            /**
+             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
+             * @example "1"
+             */
+            readonly etag?: string;
+            /**
+             * @description The exact value of `iss` in its tokens. It cannot be changed.
+             * @example https://login.clinic.example
+             */
+            issuer: string;
+            /**
+             * @default
+             * @example Clinic sign-in
+             */
+            name?: string;
+            /**
+             * @description The value of `aud` that its access tokens must have.
+             * @example urn:trially:tenant:019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa:issuer:019bb5ef-91c0-7e51-8f0e-2f6f1b7f3c55
+             */
+            readonly audience?: string;
+            /**
+             * @description The longest time from `iat` to `exp`.
+             * @default 3600
+             * @example 3600
+             */
+            max_lifetime_seconds?: number;
+            readonly is_enabled?: boolean;
+            /**
+             * @description Only tokens of an `active` issuer count.
+             * @enum {string}
+             */
+            readonly status?: "pending" | "active" | "disabled" | "reserved";
+            /** Format: date-time */
+            readonly proven_at?: string | null;
+            /** Format: date-time */
+            readonly created_at?: string;
+        };
+        /** @description The issuers of the tenant. */
+        Issuers: {
+            data: components["schemas"]["ListedIssuer"][];
+            /**
+             * @description How many the tenant may register.
+             * @example 3
+             */
+            most: number;
+        };
+        /** @description An OpenID Connect issuer that the tenant has registered for itself. */
+        Issuer: {
+            /** Format: uuid */
+            readonly id: string;
+            /**
+             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
+             * @example "1"
+             */
+            readonly etag: string;
+            /**
+             * @description The exact value of `iss` in its tokens. It cannot be changed.
+             * @example https://login.clinic.example
+             */
+            issuer: string;
+            /**
+             * @default
+             * @example Clinic sign-in
+             */
+            name: string;
+            /**
+             * @description The value of `aud` that its access tokens must have.
+             * @example urn:trially:tenant:019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa:issuer:019bb5ef-91c0-7e51-8f0e-2f6f1b7f3c55
+             */
+            readonly audience: string;
+            /**
+             * @description The longest time from `iat` to `exp`.
+             * @default 3600
+             * @example 3600
+             */
+            max_lifetime_seconds: number;
+            readonly is_enabled: boolean;
+            /**
+             * @description Only tokens of an `active` issuer count.
+             * @enum {string}
+             */
+            readonly status: "pending" | "active" | "disabled" | "reserved";
+            /** Format: date-time */
+            readonly proven_at: string | null;
+            /** Format: date-time */
+            readonly created_at: string;
+        };
+        /** @description An OpenID Connect issuer that the tenant has registered for itself. */
+        IssuerBody: {
+            /**
+             * @description The exact value of `iss` in its tokens. It cannot be changed.
+             * @example https://login.clinic.example
+             */
+            issuer: string;
+            /**
+             * @description The default is "".
+             * @example Clinic sign-in
+             */
+            name?: string;
+            /**
+             * @description The longest time from `iat` to `exp`. The default is 3600.
+             * @example 3600
+             */
+            max_lifetime_seconds?: number;
+        };
+        /** @description What can be changed of an issuer. */
+        IssuerChangePatch: {
+            /** @example Clinic sign-in */
+            name?: string;
+            /**
+             * @description The longest time from `iat` to `exp`.
+             * @example 3600
+             */
+            max_lifetime_seconds?: number;
+            /**
+             * @description False ends its tokens within 5 seconds.
+             * @example true
+             */
+            is_enabled?: boolean;
+        };
+        /** @description A token that proves the control of an issuer. */
+        IssuerProof: {
+            /**
+             * @description An access token that the issuer has signed for `audience`, at most 10 minutes ago.
+             * @example eyJhbGciOiJSUzI1NiIsInR5cCI6ImF0K2p3dCIsImtpZCI6IjEifQ.e30.AA
+             */
+            token: string;
+        };
+        /** @description One thing that was tried. */
+        IssuerCheck: {
+            /** @example discovery */
+            name: string;
+            is_ok: boolean;
+            /** @example https://login.clinic.example/.well-known/openid-configuration names this issuer. */
+            detail: string;
+        };
+        /** @description A key that the issuer publishes and that this back end accepts. */
+        IssuerKey: {
+            /** @example 2026-11 */
+            kid: string;
+            /** @example RS256 */
+            algorithm: string;
+        };
+        /** @description What the test of an issuer has found. */
+        IssuerReport: {
+            is_usable: boolean;
+            checks: components["schemas"]["IssuerCheck"][];
+            keys: components["schemas"]["IssuerKey"][];
+        };
         /** @description A page of a list. */
         JobPage: {
             data: components["schemas"]["Job"][];
@@ -4151,7 +4716,7 @@ export interface components {
             phi_level: "full" | "limited" | "none";
             /** @description The sites that the caller is restricted to; null means all sites. */
             site_ids: string[] | null;
-            permissions: ("alert_rules:write" | "alerts:acknowledge" | "api_keys:read" | "api_keys:write" | "audit:read" | "counts:share" | "custom_fields:read" | "custom_fields:write" | "exports:write" | "imports:delete" | "imports:read" | "imports:write" | "jobs:manage" | "jobs:read" | "jobs:write" | "me:read" | "matches:count" | "matches:decide" | "matches:read" | "matches:run" | "members:read" | "members:write" | "patients:count" | "patients:delete" | "patients:erase" | "patients:export" | "patients:read" | "patients:write" | "settings:read" | "settings:write" | "sites:read" | "sites:write" | "sources:read" | "sources:write" | "studies:approve" | "studies:read" | "studies:write" | "support:read" | "usage:read" | "value_sets:read" | "value_sets:write" | "webhooks:read" | "webhooks:write")[];
+            permissions: ("alert_rules:write" | "alerts:acknowledge" | "api_keys:read" | "api_keys:write" | "audit:read" | "counts:share" | "custom_fields:read" | "custom_fields:write" | "exports:write" | "imports:delete" | "imports:read" | "imports:write" | "issuers:read" | "issuers:write" | "jobs:manage" | "jobs:read" | "jobs:write" | "me:read" | "matches:count" | "matches:decide" | "matches:read" | "matches:run" | "members:provision" | "members:read" | "members:write" | "patients:count" | "patients:delete" | "patients:erase" | "patients:export" | "patients:read" | "patients:write" | "provisioning:write" | "settings:read" | "settings:write" | "sites:read" | "sites:write" | "sources:read" | "sources:write" | "studies:approve" | "studies:read" | "studies:write" | "support:read" | "usage:read" | "value_sets:read" | "value_sets:write" | "webhooks:read" | "webhooks:write")[];
             tenant: components["schemas"]["Tenant"];
             plan: components["schemas"]["TenantPlan"];
         };
@@ -5474,6 +6039,141 @@ export interface components {
         DecisionPatch: {
             /** @enum {string} */
             state?: "open" | "dismissed";
+        };
+        /** @description Where provisioned users sign in. */
+        Provisioning: {
+            /**
+             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
+             * @example "1"
+             */
+            readonly etag: string;
+            /**
+             * @description The issuer whose tokens make provisioned users members. Null: no token does.
+             * @default null
+             * @example https://login.trially.ai
+             */
+            issuer: string | null;
+            /**
+             * @description `email`: the verified address of the token is the user's primary one. `external_id`: the token's `sub` is the user's `externalId`.
+             * @example email
+             * @enum {string}
+             */
+            linked_by: "email" | "external_id";
+        };
+        /** @description Where provisioned users sign in. */
+        ProvisioningPatch: {
+            /**
+             * @description The issuer whose tokens make provisioned users members. Null: no token does.
+             * @example https://login.trially.ai
+             */
+            issuer?: string | null;
+            /**
+             * @description `email`: the verified address of the token is the user's primary one. `external_id`: the token's `sub` is the user's `externalId`.
+             * @example email
+             * @enum {string}
+             */
+            linked_by?: "email" | "external_id";
+        };
+        /** @description A group that the identity provider has sent, and the rights that it grants. */
+        ScimGroup: {
+            /** Format: uuid */
+            readonly id: string;
+            /**
+             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
+             * @example "1"
+             */
+            readonly etag: string;
+            /** @example Coordinators */
+            readonly display_name: string;
+            /** @example 00g1a2b3 */
+            readonly external_id: string | null;
+            /**
+             * @description Null: the group grants nothing.
+             * @example coordinator
+             * @enum {string|null}
+             */
+            role: "owner" | "admin" | "coordinator" | "recruiter" | "viewer" | "auditor" | null;
+            /**
+             * @example limited
+             * @enum {string|null}
+             */
+            phi_level: "full" | "limited" | "none" | null;
+            /** @description The sites that its members are restricted to; null means all sites. */
+            site_ids: string[] | null;
+            /**
+             * @description Of a user's groups that grant rights, the one with the lowest number counts, and no other.
+             * @example 100
+             */
+            priority: number;
+            /**
+             * Format: uuid
+             * @description The member who chose the rights. The group grants nothing new once this member has lost them: then map it again.
+             */
+            readonly mapped_by: string | null;
+            /** Format: date-time */
+            readonly created_at: string;
+        };
+        /** @description A page of a list. */
+        ScimGroupPage: {
+            data: components["schemas"]["ScimGroup"][];
+            page: components["schemas"]["Page"];
+        };
+        /** @description A group that the identity provider has sent, and the rights that it grants. */
+        ScimGroupPatch: {
+            /**
+             * @description Null: the group grants nothing.
+             * @example coordinator
+             * @enum {string|null}
+             */
+            role?: "owner" | "admin" | "coordinator" | "recruiter" | "viewer" | "auditor" | null;
+            /**
+             * @example limited
+             * @enum {string|null}
+             */
+            phi_level?: "full" | "limited" | "none" | null;
+            /** @description The sites that its members are restricted to; null means all sites. */
+            site_ids?: string[] | null;
+            /**
+             * @description Of a user's groups that grant rights, the one with the lowest number counts, and no other.
+             * @example 100
+             */
+            priority?: number;
+        };
+        /** @description A user whom the identity provider has sent. */
+        ScimUser: {
+            /** Format: uuid */
+            readonly id: string;
+            /**
+             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
+             * @example "1"
+             */
+            readonly etag: string;
+            /** @example noor@clinic.example */
+            readonly user_name: string;
+            /** @example 00u1a2b3 */
+            readonly external_id: string | null;
+            /** @example Noor van den Berg */
+            readonly display_name: string | null;
+            /** @example noor@clinic.example */
+            readonly email: string | null;
+            readonly is_active: boolean;
+            /**
+             * Format: uuid
+             * @description The member whom the user has become, who may have been removed since.
+             */
+            readonly member_id: string | null;
+            /**
+             * Format: uuid
+             * @description The group that has given the member its rights; null if a person has.
+             */
+            readonly granted_by: string | null;
+            /** Format: date-time */
+            readonly created_at: string;
+        };
+        /** @description A page of a list. */
+        ScimUserPage: {
+            data: components["schemas"]["ScimUser"][];
+            page: components["schemas"]["Page"];
         };
         /** @description What the tenant has set of itself. */
         Settings: {
@@ -12177,6 +12877,439 @@ export interface operations {
             default: components["responses"]["ServerError"];
         };
     };
+    list_issuers: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "etag": "\"1\"",
+                     *           "issuer": "https://login.clinic.example",
+                     *           "name": "Clinic sign-in",
+                     *           "audience": "urn:trially:tenant:019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa:issuer:019bb5ef-91c0-7e51-8f0e-2f6f1b7f3c55",
+                     *           "max_lifetime_seconds": 3600,
+                     *           "is_enabled": false,
+                     *           "status": "pending",
+                     *           "proven_at": "2026-03-02T09:30:00Z",
+                     *           "created_at": "2026-03-02T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "most": 3
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Issuers"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    register_issuer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes a repeated request safe: it has no second effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "issuer": "https://login.clinic.example",
+                 *       "name": "Clinic sign-in",
+                 *       "max_lifetime_seconds": 3600
+                 *     }
+                 */
+                "application/json": components["schemas"]["IssuerBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "issuer": "https://login.clinic.example",
+                     *       "name": "Clinic sign-in",
+                     *       "audience": "urn:trially:tenant:019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa:issuer:019bb5ef-91c0-7e51-8f0e-2f6f1b7f3c55",
+                     *       "max_lifetime_seconds": 3600,
+                     *       "is_enabled": false,
+                     *       "status": "pending",
+                     *       "proven_at": "2026-03-02T09:30:00Z",
+                     *       "created_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Issuer"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_issuer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the client holds. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the issuer.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                issuer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "issuer": "https://login.clinic.example",
+                     *       "name": "Clinic sign-in",
+                     *       "audience": "urn:trially:tenant:019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa:issuer:019bb5ef-91c0-7e51-8f0e-2f6f1b7f3c55",
+                     *       "max_lifetime_seconds": 3600,
+                     *       "is_enabled": false,
+                     *       "status": "pending",
+                     *       "proven_at": "2026-03-02T09:30:00Z",
+                     *       "created_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Issuer"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    remove_issuer: {
+        parameters: {
+            query?: {
+                /** @description Do it also if no owner could sign in after that. */
+                force?: boolean;
+            };
+            header: {
+                /** @description The ETag of the record to change, or `*` for any version. */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the issuer.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                issuer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            428: components["responses"]["PreconditionRequired"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    change_issuer: {
+        parameters: {
+            query?: {
+                /** @description Do it also if no owner could sign in after that. */
+                force?: boolean;
+            };
+            header: {
+                /** @description The ETag of the record to change, or `*` for any version. */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the issuer.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                issuer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Clinic sign-in",
+                 *       "max_lifetime_seconds": 3600,
+                 *       "is_enabled": true
+                 *     }
+                 */
+                "application/merge-patch+json": components["schemas"]["IssuerChangePatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "issuer": "https://login.clinic.example",
+                     *       "name": "Clinic sign-in",
+                     *       "audience": "urn:trially:tenant:019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa:issuer:019bb5ef-91c0-7e51-8f0e-2f6f1b7f3c55",
+                     *       "max_lifetime_seconds": 3600,
+                     *       "is_enabled": false,
+                     *       "status": "pending",
+                     *       "proven_at": "2026-03-02T09:30:00Z",
+                     *       "created_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Issuer"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            428: components["responses"]["PreconditionRequired"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    prove_issuer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the issuer.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                issuer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "token": "eyJhbGciOiJSUzI1NiIsInR5cCI6ImF0K2p3dCIsImtpZCI6IjEifQ.e30.AA"
+                 *     }
+                 */
+                "application/json": components["schemas"]["IssuerProof"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "issuer": "https://login.clinic.example",
+                     *       "name": "Clinic sign-in",
+                     *       "audience": "urn:trially:tenant:019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa:issuer:019bb5ef-91c0-7e51-8f0e-2f6f1b7f3c55",
+                     *       "max_lifetime_seconds": 3600,
+                     *       "is_enabled": false,
+                     *       "status": "pending",
+                     *       "proven_at": "2026-03-02T09:30:00Z",
+                     *       "created_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Issuer"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    test_issuer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the issuer.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                issuer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "is_usable": false,
+                     *       "checks": [
+                     *         {
+                     *           "name": "discovery",
+                     *           "is_ok": false,
+                     *           "detail": "https://login.clinic.example/.well-known/openid-configuration names this issuer."
+                     *         }
+                     *       ],
+                     *       "keys": [
+                     *         {
+                     *           "kid": "2026-11",
+                     *           "algorithm": "RS256"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["IssuerReport"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
     list_jobs: {
         parameters: {
             query?: {
@@ -15479,6 +16612,5237 @@ export interface operations {
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
+        };
+    };
+    show_provisioning: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the client holds. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "etag": "\"1\"",
+                     *       "issuer": "https://login.trially.ai",
+                     *       "linked_by": "email"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Provisioning"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    change_provisioning: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag of the record to change, or `*` for any version. */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "linked_by": "email"
+                 *     }
+                 */
+                "application/merge-patch+json": components["schemas"]["ProvisioningPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "etag": "\"1\"",
+                     *       "issuer": "https://login.trially.ai",
+                     *       "linked_by": "email"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Provisioning"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            428: components["responses"]["PreconditionRequired"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    list_provisioned_groups: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of items on a page. */
+                limit?: number;
+                /** @description `page.next` of the previous page. */
+                cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "etag": "\"1\"",
+                     *           "display_name": "Coordinators",
+                     *           "external_id": "00g1a2b3",
+                     *           "role": "coordinator",
+                     *           "phi_level": "limited",
+                     *           "site_ids": [
+                     *             "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa"
+                     *           ],
+                     *           "priority": 100,
+                     *           "mapped_by": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "created_at": "2026-03-02T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ScimGroupPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_provisioned_group: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the client holds. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the scim group.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                scim_group_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "display_name": "Coordinators",
+                     *       "external_id": "00g1a2b3",
+                     *       "role": "coordinator",
+                     *       "phi_level": "limited",
+                     *       "site_ids": [
+                     *         "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa"
+                     *       ],
+                     *       "priority": 100,
+                     *       "mapped_by": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "created_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ScimGroup"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    map_provisioned_group: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag of the record to change, or `*` for any version. */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the scim group.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                scim_group_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "role": "coordinator",
+                 *       "phi_level": "limited",
+                 *       "priority": 100
+                 *     }
+                 */
+                "application/merge-patch+json": components["schemas"]["ScimGroupPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "display_name": "Coordinators",
+                     *       "external_id": "00g1a2b3",
+                     *       "role": "coordinator",
+                     *       "phi_level": "limited",
+                     *       "site_ids": [
+                     *         "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa"
+                     *       ],
+                     *       "priority": 100,
+                     *       "mapped_by": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "created_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ScimGroup"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            428: components["responses"]["PreconditionRequired"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    list_provisioned_users: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of items on a page. */
+                limit?: number;
+                /** @description `page.next` of the previous page. */
+                cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "etag": "\"1\"",
+                     *           "user_name": "noor@clinic.example",
+                     *           "external_id": "00u1a2b3",
+                     *           "display_name": "Noor van den Berg",
+                     *           "email": "noor@clinic.example",
+                     *           "is_active": false,
+                     *           "member_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "granted_by": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "created_at": "2026-03-02T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ScimUserPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_provisioned_user: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the client holds. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the scim user.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                scim_user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "user_name": "noor@clinic.example",
+                     *       "external_id": "00u1a2b3",
+                     *       "display_name": "Noor van den Berg",
+                     *       "email": "noor@clinic.example",
+                     *       "is_active": false,
+                     *       "member_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "granted_by": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "created_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ScimUser"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    list_groups: {
+        parameters: {
+            query?: {
+                /** @description The attributes to show, with commas between them. */
+                attributes?: string;
+                /** @description The attributes to leave out, with commas between them. */
+                excludedAttributes?: string;
+                /** @description Comparisons with `eq`, combined with `and`, `or` and parentheses. */
+                filter?: string;
+                /** @description The number of the first resource, from 1. */
+                startIndex?: number;
+                /** @description How many resources to show: at most 200. */
+                count?: number;
+                /** @description Ignored: lists are in the order of ids. */
+                sortBy?: string;
+                /** @description Ignored. */
+                sortOrder?: string;
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:ListResponse"
+                     *       ],
+                     *       "totalResults": 1,
+                     *       "startIndex": 1,
+                     *       "itemsPerPage": 1,
+                     *       "Resources": [
+                     *         {
+                     *           "schemas": [
+                     *             "urn:ietf:params:scim:schemas:core:2.0:Group"
+                     *           ],
+                     *           "displayName": "Coordinators",
+                     *           "members": [
+                     *             {
+                     *               "value": "0192f0c1-7b3e-7cc1-9f53-2f6d2f1d7a10"
+                     *             }
+                     *           ],
+                     *           "id": "0192f0c1-7b3e-7cc1-9f53-2f6d2f1d7a11",
+                     *           "meta": {
+                     *             "resourceType": "Group",
+                     *             "version": "W/\"1\""
+                     *           }
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    create_group: {
+        parameters: {
+            query?: {
+                /** @description The attributes to show, with commas between them. */
+                attributes?: string;
+                /** @description The attributes to leave out, with commas between them. */
+                excludedAttributes?: string;
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "schemas": [
+                 *         "urn:ietf:params:scim:schemas:core:2.0:Group"
+                 *       ],
+                 *       "displayName": "Coordinators",
+                 *       "members": [
+                 *         {
+                 *           "value": "0192f0c1-7b3e-7cc1-9f53-2f6d2f1d7a10"
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/scim+json": {
+                    schemas: string[];
+                } & {
+                    [key: string]: unknown;
+                };
+                /**
+                 * @example {
+                 *       "schemas": [
+                 *         "urn:ietf:params:scim:schemas:core:2.0:Group"
+                 *       ],
+                 *       "displayName": "Coordinators",
+                 *       "members": [
+                 *         {
+                 *           "value": "0192f0c1-7b3e-7cc1-9f53-2f6d2f1d7a10"
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": {
+                    schemas: string[];
+                } & {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:schemas:core:2.0:Group"
+                     *       ],
+                     *       "displayName": "Coordinators",
+                     *       "members": [
+                     *         {
+                     *           "value": "0192f0c1-7b3e-7cc1-9f53-2f6d2f1d7a10"
+                     *         }
+                     *       ],
+                     *       "id": "0192f0c1-7b3e-7cc1-9f53-2f6d2f1d7a11",
+                     *       "meta": {
+                     *         "resourceType": "Group",
+                     *         "version": "W/\"1\""
+                     *       }
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    show_scim_group: {
+        parameters: {
+            query?: {
+                /** @description The attributes to show, with commas between them. */
+                attributes?: string;
+                /** @description The attributes to leave out, with commas between them. */
+                excludedAttributes?: string;
+            };
+            header?: {
+                /** @description The ETag that the client holds. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the scim group.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                scim_group_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:schemas:core:2.0:Group"
+                     *       ],
+                     *       "displayName": "Coordinators",
+                     *       "members": [
+                     *         {
+                     *           "value": "0192f0c1-7b3e-7cc1-9f53-2f6d2f1d7a10"
+                     *         }
+                     *       ],
+                     *       "id": "0192f0c1-7b3e-7cc1-9f53-2f6d2f1d7a11",
+                     *       "meta": {
+                     *         "resourceType": "Group",
+                     *         "version": "W/\"1\""
+                     *       }
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            304: components["responses"]["NotModified"];
+            /** @description An error. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    replace_group: {
+        parameters: {
+            query?: {
+                /** @description The attributes to show, with commas between them. */
+                attributes?: string;
+                /** @description The attributes to leave out, with commas between them. */
+                excludedAttributes?: string;
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the scim group.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                scim_group_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "schemas": [
+                 *         "urn:ietf:params:scim:schemas:core:2.0:Group"
+                 *       ],
+                 *       "displayName": "Coordinators",
+                 *       "members": [
+                 *         {
+                 *           "value": "0192f0c1-7b3e-7cc1-9f53-2f6d2f1d7a10"
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/scim+json": {
+                    schemas: string[];
+                } & {
+                    [key: string]: unknown;
+                };
+                /**
+                 * @example {
+                 *       "schemas": [
+                 *         "urn:ietf:params:scim:schemas:core:2.0:Group"
+                 *       ],
+                 *       "displayName": "Coordinators",
+                 *       "members": [
+                 *         {
+                 *           "value": "0192f0c1-7b3e-7cc1-9f53-2f6d2f1d7a10"
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": {
+                    schemas: string[];
+                } & {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:schemas:core:2.0:Group"
+                     *       ],
+                     *       "displayName": "Coordinators",
+                     *       "members": [
+                     *         {
+                     *           "value": "0192f0c1-7b3e-7cc1-9f53-2f6d2f1d7a10"
+                     *         }
+                     *       ],
+                     *       "id": "0192f0c1-7b3e-7cc1-9f53-2f6d2f1d7a11",
+                     *       "meta": {
+                     *         "resourceType": "Group",
+                     *         "version": "W/\"1\""
+                     *       }
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    delete_group: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the scim group.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                scim_group_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    patch_group: {
+        parameters: {
+            query?: {
+                /** @description The attributes to show, with commas between them. */
+                attributes?: string;
+                /** @description The attributes to leave out, with commas between them. */
+                excludedAttributes?: string;
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the scim group.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                scim_group_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "schemas": [
+                 *         "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+                 *       ],
+                 *       "Operations": [
+                 *         {
+                 *           "op": "add",
+                 *           "path": "members",
+                 *           "value": [
+                 *             {
+                 *               "value": "0192f0c1-7b3e-7cc1-9f53-2f6d2f1d7a10"
+                 *             }
+                 *           ]
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/scim+json": {
+                    schemas: string[];
+                } & {
+                    [key: string]: unknown;
+                };
+                /**
+                 * @example {
+                 *       "schemas": [
+                 *         "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+                 *       ],
+                 *       "Operations": [
+                 *         {
+                 *           "op": "add",
+                 *           "path": "members",
+                 *           "value": [
+                 *             {
+                 *               "value": "0192f0c1-7b3e-7cc1-9f53-2f6d2f1d7a10"
+                 *             }
+                 *           ]
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": {
+                    schemas: string[];
+                } & {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:schemas:core:2.0:Group"
+                     *       ],
+                     *       "displayName": "Coordinators",
+                     *       "members": [
+                     *         {
+                     *           "value": "0192f0c1-7b3e-7cc1-9f53-2f6d2f1d7a10"
+                     *         }
+                     *       ],
+                     *       "id": "0192f0c1-7b3e-7cc1-9f53-2f6d2f1d7a11",
+                     *       "meta": {
+                     *         "resourceType": "Group",
+                     *         "version": "W/\"1\""
+                     *       }
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    list_resource_types: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:ListResponse"
+                     *       ],
+                     *       "totalResults": 1,
+                     *       "startIndex": 1,
+                     *       "itemsPerPage": 1,
+                     *       "Resources": [
+                     *         {
+                     *           "schemas": [
+                     *             "urn:ietf:params:scim:schemas:core:2.0:ResourceType"
+                     *           ],
+                     *           "id": "User",
+                     *           "endpoint": "/Users"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    show_resource_type: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The name of the resource type.
+                 * @example User
+                 */
+                resource_type: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:schemas:core:2.0:ResourceType"
+                     *       ],
+                     *       "id": "User",
+                     *       "endpoint": "/Users"
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    list_schemas: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:ListResponse"
+                     *       ],
+                     *       "totalResults": 1,
+                     *       "startIndex": 1,
+                     *       "itemsPerPage": 1,
+                     *       "Resources": [
+                     *         {
+                     *           "schemas": [
+                     *             "urn:ietf:params:scim:schemas:core:2.0:Schema"
+                     *           ],
+                     *           "id": "urn:ietf:params:scim:schemas:core:2.0:User",
+                     *           "name": "User"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    show_schema: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The name of the scim schema.
+                 * @example urn:ietf:params:scim:schemas:core:2.0:User
+                 */
+                scim_schema: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:schemas:core:2.0:Schema"
+                     *       ],
+                     *       "id": "urn:ietf:params:scim:schemas:core:2.0:User",
+                     *       "name": "User"
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    show_configuration: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"
+                     *       ],
+                     *       "patch": {
+                     *         "supported": true
+                     *       }
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    list_users: {
+        parameters: {
+            query?: {
+                /** @description The attributes to show, with commas between them. */
+                attributes?: string;
+                /** @description The attributes to leave out, with commas between them. */
+                excludedAttributes?: string;
+                /** @description Comparisons with `eq`, combined with `and`, `or` and parentheses. */
+                filter?: string;
+                /** @description The number of the first resource, from 1. */
+                startIndex?: number;
+                /** @description How many resources to show: at most 200. */
+                count?: number;
+                /** @description Ignored: lists are in the order of ids. */
+                sortBy?: string;
+                /** @description Ignored. */
+                sortOrder?: string;
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:ListResponse"
+                     *       ],
+                     *       "totalResults": 1,
+                     *       "startIndex": 1,
+                     *       "itemsPerPage": 1,
+                     *       "Resources": [
+                     *         {
+                     *           "schemas": [
+                     *             "urn:ietf:params:scim:schemas:core:2.0:User"
+                     *           ],
+                     *           "userName": "noor@clinic.example",
+                     *           "externalId": "00u1a2b3",
+                     *           "name": {
+                     *             "givenName": "Noor",
+                     *             "familyName": "van den Berg"
+                     *           },
+                     *           "emails": [
+                     *             {
+                     *               "value": "noor@clinic.example",
+                     *               "type": "work",
+                     *               "primary": true
+                     *             }
+                     *           ],
+                     *           "active": true,
+                     *           "id": "0192f0c1-7b3e-7cc1-9f53-2f6d2f1d7a10",
+                     *           "meta": {
+                     *             "resourceType": "User",
+                     *             "version": "W/\"1\""
+                     *           }
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    create_user: {
+        parameters: {
+            query?: {
+                /** @description The attributes to show, with commas between them. */
+                attributes?: string;
+                /** @description The attributes to leave out, with commas between them. */
+                excludedAttributes?: string;
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "schemas": [
+                 *         "urn:ietf:params:scim:schemas:core:2.0:User"
+                 *       ],
+                 *       "userName": "noor@clinic.example",
+                 *       "externalId": "00u1a2b3",
+                 *       "name": {
+                 *         "givenName": "Noor",
+                 *         "familyName": "van den Berg"
+                 *       },
+                 *       "emails": [
+                 *         {
+                 *           "value": "noor@clinic.example",
+                 *           "type": "work",
+                 *           "primary": true
+                 *         }
+                 *       ],
+                 *       "active": true
+                 *     }
+                 */
+                "application/scim+json": {
+                    schemas: string[];
+                } & {
+                    [key: string]: unknown;
+                };
+                /**
+                 * @example {
+                 *       "schemas": [
+                 *         "urn:ietf:params:scim:schemas:core:2.0:User"
+                 *       ],
+                 *       "userName": "noor@clinic.example",
+                 *       "externalId": "00u1a2b3",
+                 *       "name": {
+                 *         "givenName": "Noor",
+                 *         "familyName": "van den Berg"
+                 *       },
+                 *       "emails": [
+                 *         {
+                 *           "value": "noor@clinic.example",
+                 *           "type": "work",
+                 *           "primary": true
+                 *         }
+                 *       ],
+                 *       "active": true
+                 *     }
+                 */
+                "application/json": {
+                    schemas: string[];
+                } & {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:schemas:core:2.0:User"
+                     *       ],
+                     *       "userName": "noor@clinic.example",
+                     *       "externalId": "00u1a2b3",
+                     *       "name": {
+                     *         "givenName": "Noor",
+                     *         "familyName": "van den Berg"
+                     *       },
+                     *       "emails": [
+                     *         {
+                     *           "value": "noor@clinic.example",
+                     *           "type": "work",
+                     *           "primary": true
+                     *         }
+                     *       ],
+                     *       "active": true,
+                     *       "id": "0192f0c1-7b3e-7cc1-9f53-2f6d2f1d7a10",
+                     *       "meta": {
+                     *         "resourceType": "User",
+                     *         "version": "W/\"1\""
+                     *       }
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    show_scim_user: {
+        parameters: {
+            query?: {
+                /** @description The attributes to show, with commas between them. */
+                attributes?: string;
+                /** @description The attributes to leave out, with commas between them. */
+                excludedAttributes?: string;
+            };
+            header?: {
+                /** @description The ETag that the client holds. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the scim user.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                scim_user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:schemas:core:2.0:User"
+                     *       ],
+                     *       "userName": "noor@clinic.example",
+                     *       "externalId": "00u1a2b3",
+                     *       "name": {
+                     *         "givenName": "Noor",
+                     *         "familyName": "van den Berg"
+                     *       },
+                     *       "emails": [
+                     *         {
+                     *           "value": "noor@clinic.example",
+                     *           "type": "work",
+                     *           "primary": true
+                     *         }
+                     *       ],
+                     *       "active": true,
+                     *       "id": "0192f0c1-7b3e-7cc1-9f53-2f6d2f1d7a10",
+                     *       "meta": {
+                     *         "resourceType": "User",
+                     *         "version": "W/\"1\""
+                     *       }
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            304: components["responses"]["NotModified"];
+            /** @description An error. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    replace_user: {
+        parameters: {
+            query?: {
+                /** @description The attributes to show, with commas between them. */
+                attributes?: string;
+                /** @description The attributes to leave out, with commas between them. */
+                excludedAttributes?: string;
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the scim user.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                scim_user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "schemas": [
+                 *         "urn:ietf:params:scim:schemas:core:2.0:User"
+                 *       ],
+                 *       "userName": "noor@clinic.example",
+                 *       "externalId": "00u1a2b3",
+                 *       "name": {
+                 *         "givenName": "Noor",
+                 *         "familyName": "van den Berg"
+                 *       },
+                 *       "emails": [
+                 *         {
+                 *           "value": "noor@clinic.example",
+                 *           "type": "work",
+                 *           "primary": true
+                 *         }
+                 *       ],
+                 *       "active": true
+                 *     }
+                 */
+                "application/scim+json": {
+                    schemas: string[];
+                } & {
+                    [key: string]: unknown;
+                };
+                /**
+                 * @example {
+                 *       "schemas": [
+                 *         "urn:ietf:params:scim:schemas:core:2.0:User"
+                 *       ],
+                 *       "userName": "noor@clinic.example",
+                 *       "externalId": "00u1a2b3",
+                 *       "name": {
+                 *         "givenName": "Noor",
+                 *         "familyName": "van den Berg"
+                 *       },
+                 *       "emails": [
+                 *         {
+                 *           "value": "noor@clinic.example",
+                 *           "type": "work",
+                 *           "primary": true
+                 *         }
+                 *       ],
+                 *       "active": true
+                 *     }
+                 */
+                "application/json": {
+                    schemas: string[];
+                } & {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:schemas:core:2.0:User"
+                     *       ],
+                     *       "userName": "noor@clinic.example",
+                     *       "externalId": "00u1a2b3",
+                     *       "name": {
+                     *         "givenName": "Noor",
+                     *         "familyName": "van den Berg"
+                     *       },
+                     *       "emails": [
+                     *         {
+                     *           "value": "noor@clinic.example",
+                     *           "type": "work",
+                     *           "primary": true
+                     *         }
+                     *       ],
+                     *       "active": true,
+                     *       "id": "0192f0c1-7b3e-7cc1-9f53-2f6d2f1d7a10",
+                     *       "meta": {
+                     *         "resourceType": "User",
+                     *         "version": "W/\"1\""
+                     *       }
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    delete_user: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the scim user.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                scim_user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    patch_user: {
+        parameters: {
+            query?: {
+                /** @description The attributes to show, with commas between them. */
+                attributes?: string;
+                /** @description The attributes to leave out, with commas between them. */
+                excludedAttributes?: string;
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the scim user.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                scim_user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "schemas": [
+                 *         "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+                 *       ],
+                 *       "Operations": [
+                 *         {
+                 *           "op": "replace",
+                 *           "path": "active",
+                 *           "value": false
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/scim+json": {
+                    schemas: string[];
+                } & {
+                    [key: string]: unknown;
+                };
+                /**
+                 * @example {
+                 *       "schemas": [
+                 *         "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+                 *       ],
+                 *       "Operations": [
+                 *         {
+                 *           "op": "replace",
+                 *           "path": "active",
+                 *           "value": false
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": {
+                    schemas: string[];
+                } & {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:schemas:core:2.0:User"
+                     *       ],
+                     *       "userName": "noor@clinic.example",
+                     *       "externalId": "00u1a2b3",
+                     *       "name": {
+                     *         "givenName": "Noor",
+                     *         "familyName": "van den Berg"
+                     *       },
+                     *       "emails": [
+                     *         {
+                     *           "value": "noor@clinic.example",
+                     *           "type": "work",
+                     *           "primary": true
+                     *         }
+                     *       ],
+                     *       "active": true,
+                     *       "id": "0192f0c1-7b3e-7cc1-9f53-2f6d2f1d7a10",
+                     *       "meta": {
+                     *         "resourceType": "User",
+                     *         "version": "W/\"1\""
+                     *       }
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "schemas": [
+                     *         "urn:ietf:params:scim:api:messages:2.0:Error"
+                     *       ],
+                     *       "status": "409",
+                     *       "scimType": "uniqueness",
+                     *       "detail": "A record with this value already exists."
+                     *     }
+                     */
+                    "application/scim+json": {
+                        schemas: string[];
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
         };
     };
     show_settings: {

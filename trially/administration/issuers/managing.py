@@ -56,7 +56,8 @@ PROOF_HINTS: Mapping[str, str] = {
 
 def list_all() -> list[Item]:
     """Return the issuers of the tenant, oldest first."""
-    return [_describe(row) for row in registering.read_issuers()]
+    described = [_describe(row) for row in registering.read_issuers()]
+    return [{name: item[name] for name in item if name != "version"} for item in described]
 
 
 def find(issuer_id: UUID) -> Item:

@@ -65,7 +65,7 @@ def register_issuer(body: dict[str, Any]) -> Item:
 def show_issuer(issuer_id: UUID) -> Item:
     """Show an issuer.
 
-    `status` says whether its tokens count.
+    `status` says whether its tokens count, and `audience` what they must name.
     """
     return managing.find(issuer_id)
 

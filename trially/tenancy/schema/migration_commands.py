@@ -93,11 +93,11 @@ class MigrationGroup(CommandGroup):
         """Run a command."""
         with nullcontext() if get_debug_flag() else errors_as_sentences():
             enter_app(ctx, needs_routes=True)
-            _init_migrations(current_app)
+            init_migrations(current_app)
             return super().invoke(ctx)
 
 
-def _init_migrations(app: Flask) -> None:
+def init_migrations(app: Flask) -> None:
     """Set up Flask-Migrate: on the tenants' lineage, unless `--directory` names the other.
 
     No other command needs it, and servers do not load Alembic.
