@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from flask import current_app
 from flask_migrate import upgrade
 
 from serving.rolling import status_path
@@ -16,6 +17,7 @@ from trially.errors import OperatorError
 from trially.tenancy.migrating.fleet_migrations import upgrade_tenants
 from trially.tenancy.migrating.migration_failures import FleetMigrationError
 from trially.tenancy.schema.lineages import CATALOG_LINEAGE
+from trially.tenancy.schema.migration_commands import init_migrations
 from trially.terminal import NOTHING, command, json_option, print_item
 
 POLL_SECONDS = 0.1
@@ -61,6 +63,7 @@ def deploy(pidfile: Path, seconds: float, *, may_fail: bool, dry_run: bool, as_j
             as_json=as_json,
         )
         return
+    init_migrations(current_app)
     upgrade(directory=str(CATALOG_LINEAGE))
     try:
         upgrade_tenants()

@@ -1479,7 +1479,7 @@ export interface paths {
         };
         /**
          * List the groups that the identity provider has sent, and what they grant, oldest first.
-         * @description A group without `role` grants nothing.
+         * @description A group without `role` grants nothing to its users.
          */
         get: operations["list_provisioned_groups"];
         put?: never;
@@ -1499,7 +1499,7 @@ export interface paths {
         };
         /**
          * Show a group that the identity provider has sent, and what it grants.
-         * @description A group without `role` grants nothing.
+         * @description A group without `role` grants nothing to its users.
          */
         get: operations["show_provisioned_group"];
         put?: never;

@@ -89,7 +89,7 @@ def show_provisioned_user(scim_user_id: UUID) -> Item:
 def list_provisioned_groups(query: dict[str, Any]) -> Page:
     """List the groups that the identity provider has sent, and what they grant, oldest first.
 
-    A group without `role` grants nothing.
+    A group without `role` grants nothing to its users.
     """
     return GROUPS.page(query)
 
@@ -100,7 +100,7 @@ def list_provisioned_groups(query: dict[str, Any]) -> Page:
 def show_provisioned_group(scim_group_id: UUID) -> Item:
     """Show a group that the identity provider has sent, and what it grants.
 
-    A group without `role` grants nothing.
+    A group without `role` grants nothing to its users.
     """
     return GROUPS.get(scim_group_id)
 
