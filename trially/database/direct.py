@@ -3,7 +3,7 @@
 A session costs a request more than PostgreSQL needs to answer it. A request that reads or writes
 single rows by statements that are the same each time (`fixed_statements`) needs none of what a
 session does. So its transaction has a connection of the tenant's pool and nothing else. All walls
-are in the connection: its first statement carries BEGIN and the guard, whoever sends it.
+are in the connection: its first statement always carries BEGIN and the guard.
 
 As soon as something asks for the session, the session adopts the open transaction, with the very
 same connection, and ends it. Thus all statements of a context are in one transaction.

@@ -1,7 +1,7 @@
 """The eligibility criteria of the demo's studies. They are fictitious, and written for the demo.
 
 Each list has a question for a person about some of the patients. A question about all of them
-would leave nobody eligible. Codes of products are those of `medicines`: without RxNorm, trially
+would leave no patient eligible. Codes of products are those of `medicines`: without RxNorm, trially
 does not know which products contain an ingredient.
 """
 

@@ -34,7 +34,7 @@ _PHASES: Mapping[tuple[Phase, ...], str] = {
     (Phase.PHASE_4,): "phase-4",
 }
 _PHASE_SYSTEM = "http://terminology.hl7.org/CodeSystem/research-study-phase"
-_REGISTRY = "http://clinicaltrials.gov"
+_NCT_SYSTEM = "http://clinicaltrials.gov"
 """The identifier system of NCT numbers in FHIR."""
 
 
@@ -83,7 +83,7 @@ def _identifiers(study: Row) -> list[Json]:
     number: Json = {"type": {"text": "Protocol number"}, "value": study["protocol_number"]}
     if study["nct_id"] is None:
         return [number]
-    registered = {"use": "official", "system": _REGISTRY, "value": study["nct_id"]}
+    registered = {"use": "official", "system": _NCT_SYSTEM, "value": study["nct_id"]}
     return [registered, number]
 
 

@@ -66,7 +66,7 @@ def refuse_other_version(version: int) -> None:
 
 
 def render_scim_errors(response: Response) -> Response:
-    """Return an error of a SCIM route as SCIM describes it, whoever has raised it."""
+    """Return an error of a SCIM route as SCIM describes it, wherever it was raised."""
     if response.mimetype != PROBLEM_TYPE or not request.path.startswith(SCIM_PATH):
         return response
     problem: dict[str, Any] = orjson.loads(response.get_data())

@@ -33,7 +33,7 @@ class PlatformPermission(StrEnum):
     """Order that a tenant is erased, and cancel that."""
 
     OPERATIONS_MANAGE = "platform_operations:manage"
-    """Cancel and resume operations, whoever began them."""
+    """Cancel and resume operations of all operators."""
 
     PLANS_WRITE = "platform_plans:write"
     """Create, change and delete plans."""

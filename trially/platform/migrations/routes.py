@@ -29,7 +29,7 @@ from trially.request_cycle.platform import reading
 def list_migration_runs(query: dict[str, Any]) -> Page:
     """List runs of migrations, newest first.
 
-    The ledger keeps the last 100 runs, whoever started them.
+    The ledger keeps the last 100 runs of all operators.
     """
     return page_of(query, "id", list_runs)
 

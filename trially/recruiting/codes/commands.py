@@ -93,8 +93,9 @@ def _lost(name: str, **_: Any) -> Loss | None:
     with opened(system) as terminology:
         info = terminology.info
     return Loss(
-        f"{system.title} {info.version} has {plural(info.codes, 'code')}. Without it, nobody finds"
-        " its codes by name, and value sets that are expanded again lack the codes below others.",
+        f"{system.title} {info.version} has {plural(info.codes, 'code')}. Without it, its"
+        " codes are not found by name, and value sets that are expanded again lack the codes below"
+        " others.",
         f"Remove {system.title} {info.version}?",
     )
 

@@ -15,5 +15,5 @@ rows_loaded = Signal()
 """Sent with a `PlacementRecord` when rows of an archive are there, at the newest revision.
 
 It has `source_tenant_id` and `snapshot_at` too, and may be sent twice. The placement serves
-nobody yet. A receiver deletes rows that must not come back.
+no one yet. A receiver deletes rows that must not come back.
 """
