@@ -654,6 +654,9 @@ def _one_issuer(member: "Member", ids: Ids) -> Body:
     return {}
 
 
+NEEDS_A_REAL_ISSUER = "issuers.prove_issuer"
+"""It takes a token of an issuer that serves its keys, as in tests/auth/own_issuers."""
+
 PREPARED: Mapping[str, Callable[["Member", Ids], Body]] = {
     "criterion_proposals.accept_proposal": _proposal_of_draft,
     "criterion_proposals.propose_criteria": _draft,

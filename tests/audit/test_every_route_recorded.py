@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from examples import (
+    NEEDS_A_REAL_ISSUER,
     PREPARED,
     ROUTES,
     contract_for,
@@ -33,9 +34,6 @@ from trially.database.watching import WatchedCursor
 from trially.http.disclosures import IN_PATH, ids_in
 from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.context import tenant_context
-
-NEEDS_A_REAL_ISSUER = "issuers.prove_issuer"
-"""It takes a token of an issuer that serves its keys, as in tests/auth/own_issuers."""
 
 SAFE = ("GET", "HEAD")
 PARAMETERS = [pytest.param(rule, method, id=f"{method} {rule.rule}") for rule, method in ROUTES]

@@ -11,6 +11,7 @@ from examples import (
     ABOUT_PATIENTS,
     API,
     EXAMPLES,
+    NEEDS_A_REAL_ISSUER,
     PREPARED,
     ROUTES,
     create_all,
@@ -48,9 +49,6 @@ SECRETS = {
 }
 ANY_VERSION = {"If-Match": "*"}
 TELLTALES = ("SECRET", "1961-07", "2021-08")
-
-NEEDS_A_REAL_ISSUER = "issuers.prove_issuer"
-"""It takes a token of an issuer that serves its keys, as in tests/auth/own_issuers."""
 
 _numbers = itertools.count()
 

@@ -16,6 +16,9 @@ MOST = 400
 BEFORE_ASKING = 64
 """The budget of a process that has not asked the server yet, and the limit of commands."""
 
+MOST_NEW_CONNECTIONS = 0.1
+"""The largest share of transactions that may begin with a new connection without a warning."""
+
 ACCEPTED_CONNECTIONS = """current_setting('max_connections')::int
     - current_setting('superuser_reserved_connections')::int
     - coalesce(current_setting('reserved_connections', true), '0')::int"""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 import psycopg2
 
 from trially.config import LOOPBACK_HOSTS
-from trially.database.connection_shares import connections_of_process
+from trially.database.connection_shares import MOST_NEW_CONNECTIONS, connections_of_process
 from trially.doctor.examined_server import ExaminedServer
 from trially.doctor.findings import Check, Problem, error, production_error, warning
 from trially.tenancy.tiers import TIERS
@@ -31,8 +31,6 @@ SELECT coalesce(sum(xact_commit + xact_rollback), 0)::bigint, coalesce(sum(sessi
 FROM pg_stat_database WHERE datname = ANY (%s)"""
 """Transactions and connections of some databases, since PostgreSQL's statistics were reset."""
 
-MOST_NEW_CONNECTIONS = 0.1
-"""The largest share of transactions that may begin with a new connection."""
 
 INSECURE_METHODS = ("trust", "password", "md5")
 """Authentication methods of pg_hba.conf that accept no password, or reveal it."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from trially.database.connection_shares import MOST_NEW_CONNECTIONS
 from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.lifecycle.activity import Activity, Listed, Sample, sample_activity
@@ -30,9 +31,6 @@ RATES = {
 
 TRANSACTIONS_TO_JUDGE = 100
 """With fewer transactions, the share of those that began with a new connection says little."""
-
-MOST_NEW_CONNECTIONS = 0.1
-"""The largest share of transactions that may begin with a new connection."""
 
 COLUMNS = (
     *("tenant", "tier", "connections", "active", "waiting", "longest_s", "busy", "threads"),
