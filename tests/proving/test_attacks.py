@@ -87,6 +87,24 @@ def test_without_the_built_in_issuer_requests_are_sent_without_a_token(
     }
 
 
+def test_views_that_an_attackers_member_may_not_call_are_called_without_the_check(
+    fleet, attempts_on, hole
+):
+    hole(
+        "UPDATE {dedicated_two.schema}.member SET role = 'admin'",
+        "UPDATE {dedicated_two.schema}.member SET role = 'owner'",
+        of="dedicated-two",
+    )
+    state_of(fleet.app).identities.forget(lambda _: True)
+
+    result, attempts = attempts_on("pooled-one")
+
+    assert result.exit_code == 0, result.stderr
+    users = "API: GET /api/v1/scim/v2/Users"
+    [wall] = [a["wall"] for a in attempts if (a["path"], a["attacker"]) == (users, "dedicated-two")]
+    assert wall == "only the attacker's rows, without a token check, with an owner's identity"
+
+
 def test_logins_are_tried_at_the_pooler_and_replicas_too(fleet, attempts_on, monkeypatch):
     servers = state_of(fleet.app).servers
     access = servers["default"]

@@ -87,6 +87,19 @@ class Caller:
 
     send: Send
 
+    allowed: "Caller | None" = None
+    """Who asks again where this member's role or the tenant's plan does not allow a request."""
+
+    def ask(self, method: str, path: str, headers: Mapping[str, str]) -> tuple[Answer, str]:
+        """Send a request. Return the answer, and how the caller was authenticated.
+
+        A refusal comes before the view, so it does not show which rows the view would reach.
+        """
+        answer = self.send(method, path, headers)
+        if answer.status in REFUSAL_STATUSES and self.allowed is not None:
+            return self.allowed.ask(method, path, headers)
+        return answer, self.authentication
+
 
 def request_as_tenant(target: Target, attacker: Party) -> Iterator[Attempt]:
     """Request each list, and one row of each kind by its id with every method of the API."""
@@ -106,7 +119,7 @@ def request_as_tenant(target: Target, attacker: Party) -> Iterator[Attempt]:
                 OTHER_TENANT, attacker, f"{answer.status}: the token determines the tenant"
             )
         else:
-            yield _judge(target, attacker, caller, OTHER_TENANT, "the request cycle", answer)
+            yield _judge(target, attacker, WITH_TOKEN, OTHER_TENANT, "the request cycle", answer)
 
 
 def routes_of_lists() -> list[Rule]:
@@ -139,12 +152,13 @@ def caller_of(attacker: Party) -> Caller:
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
     issuer = app_state().dev_issuer
     subject = _member_of(attacker, issuer.recorded_as) if issuer else None
+    without_token = Caller(WITHOUT_TOKEN, _without_token(app, attacker))
     if issuer is None or subject is None:
-        return Caller(WITHOUT_TOKEN, _without_token(app, attacker))
+        return without_token
     token = issuer.issue_token(
         subject=subject, tenant=str(attacker.tenant.id), lifetime_seconds=300
     )
-    return Caller(WITH_TOKEN, _with_token(app, token))
+    return Caller(WITH_TOKEN, _with_token(app, token), allowed=without_token)
 
 
 def _with_token(app: Flask, token: str) -> Send:
@@ -237,14 +251,14 @@ def _list(
     target: Target, attacker: Party, caller: Caller, rule: Rule, ids: Mapping[str, str]
 ) -> Attempt:
     path = f"API: GET {rule.rule}"
-    answer = caller.send("GET", rule.rule + _required_query(rule), {})
+    answer, authentication = caller.ask("GET", rule.rule + _required_query(rule), {})
     if answer.status >= ERRORS_START:
         return target.inconclusive(path, attacker, f"unexpected status {answer.status}")
     if any(each.encode() in answer.body for each in (*ids.values(), str(target.tenant.id))):
         return target.breached(
             path, attacker, "the list contained a row of the tenant", _REMEDY.format(rule.endpoint)
         )
-    return target.held(path, attacker, f"only the attacker's rows, {caller.authentication}")
+    return target.held(path, attacker, f"only the attacker's rows, {authentication}")
 
 
 def _request(
@@ -263,8 +277,8 @@ def _request(
         headers["Content-Type"] = "application/merge-patch+json"
     elif method == "GET":
         headers = {}
-    answer = caller.send(method, url, headers)
-    return _judge(target, attacker, caller, path, rule.endpoint, answer)
+    answer, authentication = caller.ask(method, url, headers)
+    return _judge(target, attacker, authentication, path, rule.endpoint, answer)
 
 
 def _required_query(rule: Rule) -> str:
@@ -283,13 +297,13 @@ def _why_no_id(argument: str) -> str:
 
 
 def _judge(
-    target: Target, attacker: Party, caller: Caller, path: str, endpoint: str, answer: Answer
+    target: Target, attacker: Party, authentication: str, path: str, endpoint: str, answer: Answer
 ) -> Attempt:
     if answer.status == NOT_FOUND:
-        return target.held(path, attacker, f"404, {caller.authentication}")
+        return target.held(path, attacker, f"404, {authentication}")
     if answer.status in REVEALING_STATUSES or answer.status < ERRORS_START:
-        what = f"{answer.status}, the row was found, {caller.authentication}"
+        what = f"{answer.status}, the row was found, {authentication}"
         return target.breached(path, attacker, what, _REMEDY.format(endpoint))
     return target.inconclusive(
-        path, attacker, f"unexpected status {answer.status}, {caller.authentication}"
+        path, attacker, f"unexpected status {answer.status}, {authentication}"
     )

@@ -5,13 +5,14 @@ from dataclasses import replace
 
 import pytest
 from flask import Flask
-from members import Member
+from members import MakePatient, Member
 from moved_tenants import DEDICATED, OPTIONS, assert_unmoved, at, placements_of
 from sqlalchemy import select
 
 from trially.tenancy.catalog import Tenant
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.lifecycle.moving import rehearsing
+from trially.tenancy.lifecycle.moving.catching_up import ALWAYS_IN_PAUSE
 from trially.tenancy.lifecycle.moving.errors import BusyTenantError
 from trially.tenancy.lifecycle.moving.moves import move_tenant
 from trially.tenancy.lifecycle.moving.progress import MoveProgress, progressed
@@ -77,3 +78,22 @@ def test_writes_that_would_take_the_whole_pause_put_off_the_switch_before_anybod
     assert "catch_up" in phases
     assert "lock" not in phases
     assert_unmoved(app, member)
+
+
+def test_a_long_pause_takes_in_what_a_busy_tenant_has_just_written(
+    app: Flask, member: Member, make_patient: MakePatient
+) -> None:
+    def write(mrns: range) -> None:
+        for number in mrns:
+            make_patient(member, mrn=f"{number}")
+
+    with (
+        app.app_context(),
+        at("catch_up", lambda: write(range(1000, 1020))),
+        at("lock", lambda: write(range(2000, 2060))),
+    ):
+        operation = move_tenant(member.tenant.slug, DEDICATED, None, replace(OPTIONS, max_pause=30))
+
+    result = operation.parameters["result"]
+    assert result["applied_rows"] > ALWAYS_IN_PAUSE
+    assert result["attempts"] == 1

@@ -3,6 +3,7 @@
 Only the last state of each row counts, because the target is closed meanwhile.
 """
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -40,6 +41,9 @@ class Applier:
         self.applied_rows = 0
         """How many rows were written or deleted so far."""
 
+        self._write_seconds = 0.0
+        """How long that took."""
+
     @property
     def uncompared_rows(self) -> int:
         """How many rows changed and were not compared since."""
@@ -65,13 +69,19 @@ class Applier:
         """Write what was collected, in one transaction. The commit does not wait for the disk."""
         if not self.waiting_rows:
             return
+        began = time.monotonic()
         with self._target.transaction():
             for name, rows in self._waiting.items():
                 self._write_table(self._tables[name], rows)
         for name, rows in self._waiting.items():
             self._uncompared.setdefault(name, set()).update(id_.decode() for id_ in rows)
         self.applied_rows += self.waiting_rows
+        self._write_seconds += time.monotonic() - began
         self.waiting_rows, self._waiting, self._present = 0, {}, {}
+
+    def rows_within(self, seconds: float) -> int:
+        """Return how many rows are written in so many seconds, by what was written so far."""
+        return int(self.applied_rows / self._write_seconds * seconds) if self._write_seconds else 0
 
     def compare(self, source: SideSession) -> None:
         """Compare the changed rows. Those that are equal count as compared.

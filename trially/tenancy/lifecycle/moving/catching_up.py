@@ -21,8 +21,8 @@ BATCH = 5_000
 MOST_UNCOMPARED = 1_000
 """At most so many changed rows are left to be compared while requests wait."""
 
-MOST_IN_PAUSE = 200
-"""At most so many changed rows are written while requests wait. 1,000 take up to a second."""
+ALWAYS_IN_PAUSE = 200
+"""So many changed rows are written while requests wait, however short the pause may be."""
 
 CHECK_SECONDS = 5.0
 """How often the retained WAL is looked at."""

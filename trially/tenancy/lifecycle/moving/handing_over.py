@@ -12,7 +12,7 @@ from psycopg2.extensions import connection
 from sqlalchemy.orm import Session
 
 from trially.tenancy.catalog_sessions import control_engine
-from trially.tenancy.lifecycle.moving.catching_up import MOST_IN_PAUSE, Follower
+from trially.tenancy.lifecycle.moving.catching_up import ALWAYS_IN_PAUSE, Follower
 from trially.tenancy.lifecycle.moving.errors import BusyTenantError, DifferentTablesError
 from trially.tenancy.lifecycle.moving.guards import fence
 from trially.tenancy.lifecycle.moving.moments import holding_batches, wait_for_moment
@@ -69,7 +69,7 @@ class HandOver:
             give_up = self._give_up_after(began + left)
             with locked(locking, plan.source, left / 2):
                 progress.begin("drain")
-                self.follower.drain(give_up, MOST_IN_PAUSE)
+                self.follower.drain(give_up, self._most_rows_in(left))
                 progress.begin("compare")
                 self._compare(locking, opening)
                 give_up()
@@ -88,6 +88,10 @@ class HandOver:
                 )
 
         return give_up
+
+    def _most_rows_in(self, pause: float) -> int:
+        """Return how many changed rows are written while requests wait."""
+        return max(ALWAYS_IN_PAUSE, self.follower.applier.rows_within(pause / SHARE_OF_PAUSE))
 
     def _compare(self, source: connection, target: connection) -> None:
         """Compare the revisions and the rows that changed last, and continue the numbers."""
