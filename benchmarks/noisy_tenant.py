@@ -2,7 +2,9 @@
 
 Five tenants list their sites 40 times a second together, alone and beside the noisy tenant. Their
 requests and the noisy tenant's are due at fixed times, whatever the answers take. It is measured
-with the limit of `--most` requests a minute, and without a limit, in turn.
+with the limit of `--most` requests a minute, and without a limit, in turn. The same noise is also
+sent to a server that answers all requests with the same bytes: that is what the machine spends on
+the client and on a web server.
 """
 
 import argparse
@@ -10,7 +12,7 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 
 from benchmarks.installation import Installation, installation
@@ -38,6 +40,7 @@ KNOWN_AFTER_SECONDS = 6
 """After this time, every process knows a changed plan."""
 
 ALONE, LIMITED, UNLIMITED = "alone", "with the limit", "without a limit"
+ELSEWHERE = "beside the same noise at another server"
 
 
 @dataclass
@@ -60,14 +63,20 @@ def main() -> None:
     with installation() as installed:
         tokens = [_create(installed, slug) for slug in (NOISY, *NEIGHBOURS)]
         environment = installed.environment
-        with gunicorn(
-            "benchmarks.twin:trially_app()", environment, workers=WORKERS, threads=THREADS
-        ) as server:
+        with (
+            gunicorn(
+                "benchmarks.twin:trially_app()", environment, workers=WORKERS, threads=THREADS
+            ) as server,
+            gunicorn(
+                "benchmarks.request_profile:constant_app", {**environment, "BENCHMARK_BYTES": "300"}
+            ) as elsewhere,
+        ):
             noise, *others = [compose_request("GET", "/api/v1/sites", token) for token in tokens]
             samples = _measure(
                 installed,
                 PacedLoad(server.port, others, PER_SECOND),
                 PacedLoad(server.port, [noise], TIMES * options.most / 60),
+                elsewhere.port,
                 options,
             )
     alone = samples[ALONE].p95_ms
@@ -98,9 +107,14 @@ def _create(installed: Installation, slug: str) -> str:
 
 
 def _measure(
-    installed: Installation, others: PacedLoad, noise: PacedLoad, options: argparse.Namespace
+    installed: Installation,
+    others: PacedLoad,
+    noise: PacedLoad,
+    elsewhere: int,
+    options: argparse.Namespace,
 ) -> dict[str, Samples]:
-    samples = {name: Samples() for name in (ALONE, LIMITED, UNLIMITED)}
+    """Return the samples by name. `elsewhere` is the port of the server that is not trially."""
+    samples = {name: Samples() for name in (ALONE, LIMITED, UNLIMITED, ELSEWHERE)}
     _wait(others, KNOWN_AFTER_SECONDS)  # opens the connections
     for _ in range(options.rounds):
         for most, name in ((options.most, LIMITED), (None, UNLIMITED)):
@@ -108,6 +122,8 @@ def _measure(
             quiet = _wait(others, options.seconds)
             _add(samples[ALONE], quiet, ())
             _add(samples[name], *_beside(others, noise, options.seconds))
+        away = replace(noise, port=elsewhere)
+        _add(samples[ELSEWHERE], *_beside(others, away, options.seconds))
     return samples
 
 

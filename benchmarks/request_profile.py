@@ -91,8 +91,8 @@ def main() -> None:
     with installation() as installed:
         seeded = seed(installed.app, 1)
         kinds = {
-            "read one": _compose_environ(seeded, f"/{seeded.patient_ids[0]}", ""),
-            "list 50": _compose_environ(seeded, "", "limit=50"),
+            "read one": compose_environ(seeded, f"/{seeded.patient_ids[0]}", ""),
+            "list 50": compose_environ(seeded, "", "limit=50"),
         }
         figures = {
             kind: _profile(installed, environ, options.rounds, options.seconds)
@@ -156,7 +156,7 @@ def _profile(
             _run(app, environ, WARM_UP_REQUESTS, seconds, stopwatch.take)
             stopwatch.calls.clear()
             timed = _run(app, environ, requests, seconds, stopwatch.take)
-        size = len(_answer(app, environ))
+        size = len(answer(app, environ))
     return {
         "bytes": size,
         "requests": len(timed),
@@ -208,13 +208,14 @@ def _run(
     deadline = time.perf_counter() + seconds
     while len(samples) < requests and time.perf_counter() < deadline:
         began, cpu = time.perf_counter(), time.process_time()
-        _answer(app, environ)
+        answer(app, environ)
         whole = {"all": time.perf_counter() - began, "cpu": time.process_time() - cpu}
         samples.append({**take(), **whole})
     return samples
 
 
-def _answer(app: Flask, environ: Environ) -> bytes:
+def answer(app: Flask, environ: Environ) -> bytes:
+    """Return the body of the app's answer to one request."""
     answered: Any = app.wsgi_app({**environ, "wsgi.input": io.BytesIO()}, _start_response)
     body = b"".join(answered)
     answered.close()
@@ -245,7 +246,8 @@ def _measure_server(installed: Installation, size: int) -> float:
         return (cpu_seconds(server.process_id) - before) / outcome.requests * 1e6
 
 
-def _compose_environ(seeded: Seeded, path: str, query: str) -> Environ:
+def compose_environ(seeded: Seeded, path: str, query: str) -> Environ:
+    """Return a request of the first member to `/patients`, as a WSGI server passes it on."""
     return {
         "REQUEST_METHOD": "GET",
         "SCRIPT_NAME": "",

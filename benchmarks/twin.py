@@ -29,6 +29,7 @@ from trially import create_app, request_cycle
 from trially.config import Settings
 from trially.database import direct, placed_session, session
 from trially.database.connecting import NETWORK_LIMITS
+from trially.database.connection_shares import BEFORE_ASKING
 from trially.database.deadline import statement_bound
 from trially.database.dialect import PlacedDialect, replace_if_lost
 from trially.database.direct import adopted_connection, let_adopt, unadopted
@@ -169,7 +170,7 @@ def _make_engine(entry: TenantEntry, settings: Settings) -> Engine:
             "cursor_factory": BoundedCursor,
             **NETWORK_LIMITS,
         },
-        pool_size=settings.connections_per_server,
+        pool_size=settings.connections_per_server or BEFORE_ASKING,
         max_overflow=0,
         pool_timeout=settings.checkout_timeout_seconds,
         pool_use_lifo=True,
