@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from trially.recruiting.study_matching.compiling import CompiledStudies
     from trially.recruiting.study_matching.studies import MatchedStudy
     from trially.request_cycle.bulkheads import Bulkheads
+    from trially.request_cycle.limiting import Refused
     from trially.tenancy.archives.ages import BackupAges
     from trially.tenancy.catalog_choices import Tier
     from trially.tenancy.catalog_reader import CatalogReader
@@ -77,6 +78,9 @@ class AppState:
 
     rate_limiter: "RateLimiter" = field(init=False)
     """Counts requests of tenants and members against the limits of plans."""
+
+    refused_callers: "TTLCache[bytes, Refused]" = field(init=False)
+    """Callers who were just refused by a limit: by a digest of their credential."""
 
     replica_trackers: "dict[str, ReplicaTracker]" = field(default_factory=dict)
     """WAL positions of each server and its replicas, by the server's name."""

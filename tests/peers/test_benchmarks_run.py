@@ -8,9 +8,7 @@ import pytest
 
 from trially.config import ROOT
 
-ENVIRONMENT = {
-    name: value for name, value in os.environ.items() if not name.startswith("TRIALLY_")
-}
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("TRIALLY_")}
 
 
 @pytest.mark.parametrize(

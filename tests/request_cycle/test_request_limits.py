@@ -1,5 +1,6 @@
 """Requests of members are counted against the limits of their tenant's plan."""
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from threading import Barrier, Event, Thread
@@ -14,6 +15,7 @@ from prometheus_client import REGISTRY
 from trially.auth.roles import Role
 from trially.keys import current_keys
 from trially.rate_limits.limiter import RateLimiter
+from trially.request_cycle import limiting
 from trially.state import state_of
 from trially.tenancy.catalog import Tenant
 from trially.tenancy.catalog_choices import Tier
@@ -238,3 +240,52 @@ def test_no_more_requests_run_at_once_than_the_plan_allows(
 
 def _seconds_left(tenant: Tenant) -> int:
     return 60 - int((NOW + tenant.id.int % 60) % 60)
+
+
+def test_a_caller_who_was_just_refused_is_refused_without_being_verified(
+    app: Flask, limited: Limited, as_member: AsMember, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    member = as_member(limited(requests_per_minute=1))
+    member.get("/me")
+    first = member.get("/me")
+    verified: list[str] = []
+    verifier = state_of(app).token_verifier
+    verify = verifier.verify
+    monkeypatch.setattr(verifier, "verify", lambda raw: verified.append(raw) or verify(raw))
+
+    again = member.get("/patients")
+
+    assert verified == []
+    assert (again.status_code, again.headers["RateLimit"]) == (429, first.headers["RateLimit"])
+    assert again.json == first.json | {"request_id": again.json["request_id"]}
+
+
+def test_a_refused_caller_is_served_as_soon_as_the_limit_is_raised(
+    app: Flask, limited: Limited, as_member: AsMember
+) -> None:
+    tenant = limited(requests_per_minute=1)
+    member = as_member(tenant)
+    assert [member.get("/me").status_code for _ in range(3)] == [200, 429, 429]
+    with app.app_context():
+        raised = TenantChange(limits={Limit.REQUESTS_PER_MINUTE: 9}, reason="A test")
+        change_tenant(tenant.slug, raised)
+    state_of(app).directory.forget(tenant.id)
+
+    time.sleep(limiting.REFUSED_SECONDS)
+
+    assert member.get("/me").status_code == 200
+
+
+def test_a_refusal_is_of_one_credential_at_one_tenant(
+    app: Flask, limited: Limited, as_member: AsMember, make_tenant: MakeTenant
+) -> None:
+    tenant = limited(requests_per_minute=4)
+    member, other = as_member(tenant), as_member(tenant)
+    assert [member.get("/me").status_code for _ in range(4)] == [200, 200, 429, 429]
+
+    named = {"X-Tenant-ID": str(tenant.id)}
+    elsewhere = {"X-Tenant-ID": str(make_tenant().id)}
+
+    assert other.get("/me").status_code == 200
+    assert member.get("/me", headers=named).status_code == 429
+    assert member.get("/me", headers=elsewhere).json["code"] != "too_many_requests"

@@ -47,7 +47,7 @@ from trially.request_cycle.auditing import (
     stranger,
 )
 from trially.request_cycle.bulkheads import occupy_thread
-from trially.request_cycle.limiting import count_request
+from trially.request_cycle.limiting import count_request, refuse_again
 from trially.request_cycle.organisations import admit_organisation, answer_organisation
 from trially.request_cycle.platform import admit_platform, answer_platform
 from trially.request_cycle.replaying import replay_response
@@ -83,6 +83,7 @@ def admit() -> None:
     if isinstance(permission, OrganisationPermission):
         admit_organisation()
         return
+    refuse_again()
     state.credential = read_credential()
     if isinstance(state.credential, Claims):
         _mark_authenticated()
