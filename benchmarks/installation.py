@@ -1,5 +1,6 @@
 """A temporary installation for measurements, with its own durable PostgreSQL (fsync is on)."""
 
+import gc
 import os
 import shutil
 import tempfile
@@ -69,6 +70,9 @@ def installation(
         app = create_app(settings)
         with app.app_context():
             install()
+        # As workers do at their start: else a collection looks at all modules again.
+        gc.collect()
+        gc.freeze()
         postmaster = find_postmaster(cluster / DATA)
         assert postmaster is not None
         yield Installation(app, settings, postmaster.process_id, environment)
