@@ -154,7 +154,7 @@ class Code(StrEnum):
     """The branding of the tenant has no domain, so there is none to verify."""
 
     NO_OWNER_COULD_SIGN_IN = "no_owner_could_sign_in"
-    """All owners sign in at this issuer. Give one another way in, or send `force=true`."""
+    """No owner could sign in. Give one another way in; for an issuer, `force=true` does it."""
 
     NO_TENANT_ACCESS = "no_tenant_access"
     """The token gives no access to this tenant: unknown, suspended and foreign tenants alike."""

@@ -87,6 +87,20 @@ def test_the_last_owners_way_in_is_kept(proven: Registered, as_member: AsMember)
     assert refused(at_home.get("/me")) == (401, "invalid_token")
 
 
+def test_the_last_owner_who_can_sign_in_stays(proven: Registered, as_member: AsMember) -> None:
+    owner = proven.owner
+    proven.add("root", Role.OWNER)
+    assert owner.patch(proven.path, json={"is_enabled": False}).status_code == 200
+    own = f"/members/{owner.get('/me').json['id']}"
+
+    expected = (409, "no_owner_could_sign_in")
+    assert refused(owner.patch(own, json={"role": "admin"})) == expected
+    assert refused(owner.delete(own)) == expected
+
+    as_member(owner.tenant, Role.OWNER)
+    assert owner.delete(own).status_code == 204
+
+
 def test_force_ends_the_last_owners_way_in(proven: Registered) -> None:
     owner = proven.owner
     at_home = proven.add("root", Role.OWNER)

@@ -10,15 +10,15 @@ from uuid_utils.compat import uuid7
 
 from trially.administration.granting import Granter, lock_granter
 from trially.administration.issuers.schema import IssuerStatus
+from trially.administration.ways_in import is_way_in, issuers_of_owners, status_of
 from trially.auth.own_issuers import registering
 from trially.auth.own_issuers.audiences import audience_of
 from trially.auth.own_issuers.registering import Registered
 from trially.auth.own_issuers.testing import TooManyTestsError, run_test
 from trially.auth.own_issuers.verifying import own_issuers
 from trially.auth.permissions import Permission
-from trially.auth.roles import Role, permissions_of
+from trially.auth.roles import permissions_of
 from trially.auth.token_errors import HINTS, TokenError, UnverifiableTokenError
-from trially.auth.tokens import UntrustedIssuerError
 from trially.config import LOOPBACK_HOSTS, current_settings
 from trially.database.changes import note_change_of_catalog
 from trially.database.placement import current_placement
@@ -37,8 +37,6 @@ from trially.http.problems import (
 )
 from trially.http.retry_after import retry_after
 from trially.outgoing.addresses import is_public
-from trially.state import app_state
-from trially.tenancy.context import current_tenant
 from trially.tenancy.own_issuers import TenantIssuer, to_own_issuer
 
 TABLE = TenantIssuer.__tablename__
@@ -206,27 +204,16 @@ def _lock_owner() -> Granter:
 
 def _keep_a_way_in(owner: Granter, row: TenantIssuer, *, force: bool) -> None:
     """Answer 409 if the owners sign in at this issuer only. The owners' rows are locked."""
-    if force or _status(row) is not IssuerStatus.ACTIVE:
+    if force or status_of(row) is not IssuerStatus.ACTIVE:
         return
-    issuers = {each.issuer for each in owner.locked.values() if each.rights.role is Role.OWNER}
+    issuers = issuers_of_owners(owner.locked.values())
     others = issuers - {row.issuer}
-    if row.issuer in issuers and not any(map(_is_way_in, others)):
+    if row.issuer in issuers and not any(map(is_way_in, others)):
         raise Conflict(
             "No owner could sign in without this issuer. Make a member who signs in elsewhere an"
             " owner first, or send force=true.",
             code=Code.NO_OWNER_COULD_SIGN_IN,
         )
-
-
-def _is_way_in(issuer: str) -> bool:
-    """Return whether members of an issuer can sign in to the tenant. It is named as recorded."""
-    verifier, entry = app_state().token_verifier, current_tenant()
-    try:
-        profile = verifier.profile_of(verifier.current_name(issuer))
-    except UntrustedIssuerError:
-        rows = registering.read_issuers()
-        return any(row.issuer == issuer and _status(row) is IssuerStatus.ACTIVE for row in rows)
-    return profile.may_speak_for(*entry.names)
 
 
 def _expect(row: TenantIssuer, versions: Versions | None, act: Callable[[], bool]) -> None:
@@ -254,18 +241,10 @@ def _describe(row: TenantIssuer) -> Item:
         "audience": audience_of(current_placement().tenant_id, row.id),
         "max_lifetime_seconds": row.max_lifetime_seconds,
         "is_enabled": row.is_enabled,
-        "status": _status(row),
+        "status": status_of(row),
         "proven_at": row.proven_at,
         "created_at": row.created_at,
     }
-
-
-def _status(row: TenantIssuer) -> IssuerStatus:
-    if own_issuers().reserved.why(row.issuer) is not None:
-        return IssuerStatus.RESERVED
-    if not row.is_enabled:
-        return IssuerStatus.DISABLED
-    return IssuerStatus.PENDING if row.proven_at is None else IssuerStatus.ACTIVE
 
 
 def _not_found() -> NotFound:

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from trially.administration.granting import Granter, lock_granter, rights_from
+from trially.administration.ways_in import is_way_in, issuers_of_owners
 from trially.auth.members.index import unindex_after_commit
 from trially.auth.members.rights import Rights, is_last_owner
 from trially.auth.members.sites import NoSuchSiteError, write_sites
@@ -67,11 +68,20 @@ def _rights_of(members: Resource, granter: Granter, member_id: UUID) -> Rights:
 
 
 def _keep_an_owner(granter: Granter, member_id: UUID) -> None:
-    """Answer 409 if the member is the only owner. The owners' rows are locked."""
+    """Answer 409 if no other owner could sign in. The owners' rows are locked."""
     if is_last_owner(member_id, granter.locked):
         raise Conflict(
             "This is the last owner of the tenant. Make another member an owner first.",
             code=Code.LAST_OWNER,
+        )
+    if granter.locked[member_id].rights.role is not Role.OWNER:
+        return
+    others = (each for other, each in granter.locked.items() if other != member_id)
+    if not any(map(is_way_in, issuers_of_owners(others))):
+        raise Conflict(
+            "The other owners sign in at issuers whose tokens do not count. Make a member who can"
+            " sign in an owner first.",
+            code=Code.NO_OWNER_COULD_SIGN_IN,
         )
 
 
