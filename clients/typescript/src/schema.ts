@@ -1038,14 +1038,14 @@ export interface paths {
         post?: never;
         /**
          * Remove a member from the tenant.
-         * @description The member is shut out within 5 seconds, and leaves the teams of studies. A caller cannot remove a member who has more rights. The last owner cannot be removed: then the answer is 409.
+         * @description The member is shut out within 5 seconds, and leaves the teams of studies. A caller cannot remove a member who has more rights. The last owner who can sign in cannot be removed: then the answer is 409.
          */
         delete: operations["delete_member"];
         options?: never;
         head?: never;
         /**
          * Change a member's role, PHI level, sites, name or email address.
-         * @description The body is a merge patch (RFC 7396). Another role does not change the PHI level. A caller cannot grant more than the caller has, and cannot change a member who has more. The last owner stays an owner: otherwise the answer is 409. Every process applies the change within 5 seconds.
+         * @description The body is a merge patch (RFC 7396). Another role does not change the PHI level. A caller cannot grant more than the caller has, and cannot change a member who has more. The last owner who can sign in stays an owner: otherwise the answer is 409. Every process applies the change within 5 seconds.
          */
         patch: operations["change_member"];
         trace?: never;
@@ -2219,7 +2219,7 @@ export interface paths {
         };
         /**
          * List the computations of a study's matches for all patients, newest first.
-         * @description `trigger` and `state` narrow the list. Changes of single patients are computed without such a run.
+         * @description `trigger` and `state` narrow the list. Changes of single patients are computed without such a run. `counts` are of all sites, so only members who see all of them get them. With the PHI level `none`, numbers are rounded, and small ones are null.
          *
          *     Needs the feature `matching` of the plan.
          */
@@ -7025,6 +7025,39 @@ export interface components {
             readonly status: "draft" | "in_review" | "active" | "superseded" | null;
             readonly evaluation: components["schemas"]["Evaluation"];
         };
+        /** @description What a run has found and written, in numbers of patients. */
+        RunCounts: {
+            /**
+             * @description All inclusions are met, and no exclusion is.
+             * @example 12
+             */
+            readonly eligible?: number | null;
+            /**
+             * @description No hard criterion fails, and some are not decided.
+             * @example 12
+             */
+            readonly potential?: number | null;
+            /**
+             * @description A hard criterion fails.
+             * @example 12
+             */
+            readonly ineligible?: number | null;
+            /**
+             * @description New matches.
+             * @example 12
+             */
+            readonly added?: number | null;
+            /**
+             * @description Matches that have another verdict, or others of their numbers.
+             * @example 12
+             */
+            readonly changed?: number | null;
+            /**
+             * @description Matches that there are no more.
+             * @example 12
+             */
+            readonly removed?: number | null;
+        };
         /** @description One computation of a study's matches for all patients. */
         MatchRun: {
             /** Format: uuid */
@@ -7037,6 +7070,8 @@ export interface components {
             readonly trigger: "activation" | "changes" | "new_day" | "request";
             /** @enum {string} */
             readonly state: "running" | "done" | "failed";
+            /** @description Null until the run is done, and for members who do not see all sites. */
+            readonly counts: components["schemas"]["RunCounts"] | null;
             /** Format: date-time */
             readonly started_at: string;
             /** Format: date-time */
@@ -24075,6 +24110,14 @@ export interface operations {
                      *           "as_of": "2026-03-02",
                      *           "trigger": "activation",
                      *           "state": "running",
+                     *           "counts": {
+                     *             "eligible": 12,
+                     *             "potential": 12,
+                     *             "ineligible": 12,
+                     *             "added": 12,
+                     *             "changed": 12,
+                     *             "removed": 12
+                     *           },
                      *           "started_at": "2026-03-02T09:30:00Z",
                      *           "ended_at": "2026-03-02T09:30:00Z"
                      *         }

@@ -135,6 +135,34 @@ def test_runs_are_filtered(member: Member, study: str, run_command: Callable[...
     assert member.get(f"{path}?trigger=other").status_code == 400
 
 
+def test_counts_of_runs_are_for_those_who_see_all_sites(
+    tenant: Tenant,
+    member: Member,
+    as_member: AsMember,
+    study: str,
+    run_command: Callable[..., Any],
+) -> None:
+    site = member.post("/sites", json={"name": "Counted", "city": "B"}).json["id"]
+    for _ in range(12):
+        add_patient(member)
+    assert run_command("match", "run", member.tenant.slug).exit_code == 0
+    restricted = as_member(tenant, Role.COORDINATOR, site_ids=[site])
+    blind = as_member(tenant, Role.VIEWER, phi_level=PhiLevel.NONE)
+
+    whole, of_sites, rounded = (
+        each.get(f"/studies/{study}/match-runs?state=done").json["data"][0]["counts"]
+        for each in (member, restricted, blind)
+    )
+
+    assert set(whole) == {"eligible", "potential", "ineligible", "added", "changed", "removed"}
+    assert whole["potential"] >= 12
+    assert of_sites is None
+    assert rounded["potential"] == round(whole["potential"], -1)
+    assert {name for name, number in rounded.items() if number is None} == {
+        name for name, number in whole.items() if number < 10
+    }
+
+
 def test_members_see_explanations_of_their_sites_alone(
     tenant: Tenant, member: Member, as_member: AsMember, study: str
 ) -> None:

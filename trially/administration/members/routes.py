@@ -85,7 +85,8 @@ def change_member(member_id: UUID, versions: Versions | None, body: dict[str, An
 
     The body is a merge patch (RFC 7396). Another role does not change the PHI level. A caller
     cannot grant more than the caller has, and cannot change a member who has more. The last owner
-    stays an owner: otherwise the answer is 409. Every process applies the change within 5 seconds.
+    who can sign in stays an owner: otherwise the answer is 409. Every process applies the change
+    within 5 seconds.
     """
     change_rights(MEMBERS, member_id, versions, body)
     return _find(member_id)
@@ -100,7 +101,8 @@ def delete_member(member_id: UUID, versions: Versions | None) -> None:
     """Remove a member from the tenant.
 
     The member is shut out within 5 seconds, and leaves the teams of studies. A caller cannot remove
-    a member who has more rights. The last owner cannot be removed: then the answer is 409.
+    a member who has more rights. The last owner who can sign in cannot be removed: then the answer
+    is 409.
     """
     remove(MEMBERS, member_id, versions)
 

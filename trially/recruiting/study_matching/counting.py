@@ -1,18 +1,12 @@
-"""Numbers of patients by verdict and criterion, for the caller: of the caller's sites only.
-
-Members of the PHI level `none` see no small numbers: a number below 10 is null, and others are
-rounded to tens, so that differences of two numbers disclose no single patient either.
-"""
+"""Numbers of patients by verdict and criterion, for the caller: of the caller's sites only."""
 
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import func, select
 
-from trially.auth.identity import current_identity
-from trially.auth.roles import PhiLevel
 from trially.database.rows import Item, of_current_tenant, table_of
 from trially.database.session import db
 from trially.recruiting.criteria.english.sentences import describe_asked
@@ -23,11 +17,9 @@ from trially.recruiting.matching.setwise import SetWise
 from trially.recruiting.patients.model import Patient
 from trially.recruiting.study_matching.results import StudyResults
 from trially.recruiting.study_matching.running import evaluate
+from trially.recruiting.study_matching.shown_numbers import shown_numbers
 from trially.recruiting.study_matching.studies import MatchedStudy
 from trially.resources.scope import own_sites
-
-SMALLEST = 10
-"""Smaller numbers are hidden from members of the PHI level `none`."""
 
 
 def count_patients(study: MatchedStudy, sets: SetWise, off: Collection[int] = ()) -> dict[str, Any]:
@@ -89,20 +81,3 @@ def own_patients() -> int | None:
         )
     )
     return set_of(rows.scalars())
-
-
-def shown_numbers(numbers: dict[str, Any]) -> dict[str, Any]:
-    """Return numbers of patients as the caller may see them."""
-    if current_identity().phi_level != PhiLevel.NONE:
-        return numbers
-    return {name: _coarse(value) for name, value in numbers.items()}
-
-
-def _coarse(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: each if name == "position" else _coarse(each) for name, each in value.items()}
-    if isinstance(value, list):
-        return [_coarse(each) for each in value]
-    if isinstance(value, bool) or not isinstance(value, int):
-        return value
-    return None if value < SMALLEST else round(value, -1)

@@ -56,6 +56,7 @@ from trially.recruiting.study_matching.schema import (
     MatchSchema,
     PreviewBodySchema,
 )
+from trially.recruiting.study_matching.shown_numbers import shown_to_all_sites
 from trially.recruiting.study_matching.studies import MatchedStudy, active_studies
 from trially.recruiting.study_matching.studies_of_patients import studies_of_patient
 from trially.recruiting.valuesets.library import tenants_terminology
@@ -223,10 +224,14 @@ def list_match_runs(study_id: UUID, query: dict[str, Any]) -> Page:
     """List the computations of a study's matches for all patients, newest first.
 
     `trigger` and `state` narrow the list. Changes of single patients are computed without such a
-    run.
+    run. `counts` are of all sites, so only members who see all of them get them. With the PHI level
+    `none`, numbers are rounded, and small ones are null.
     """
     STUDIES.get(study_id)
-    return RUNS.page(query, study_id=study_id)
+    page = RUNS.page(query, study_id=study_id)
+    for run in page["data"]:
+        run["counts"] = shown_to_all_sites(run["counts"])
+    return page
 
 
 @bp.post("/studies/<uuid:study_id>/match-runs")

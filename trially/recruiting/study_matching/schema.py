@@ -164,6 +164,14 @@ class MatchQuerySchema(PageQuerySchema):
     verdict = Choice(Verdict)
 
 
+class RunCountsSchema(VerdictCountsSchema):
+    """What a run has found and written, in numbers of patients."""
+
+    added = number("New matches.")
+    changed = number("Matches that have another verdict, or others of their numbers.")
+    removed = number("Matches that there are no more.")
+
+
 class MatchRunSchema(Schema):
     """One computation of a study's matches for all patients."""
 
@@ -172,6 +180,14 @@ class MatchRunSchema(Schema):
     as_of = fields.Date(dump_only=True)
     trigger = Choice(Trigger, dump_only=True)
     state = Choice(RunState, dump_only=True)
+    counts = fields.Nested(
+        RunCountsSchema,
+        dump_only=True,
+        allow_none=True,
+        metadata={
+            "description": "Null until the run is done, and for members who do not see all sites."
+        },
+    )
     started_at = fields.AwareDateTime(dump_only=True)
     ended_at = fields.AwareDateTime(dump_only=True, allow_none=True)
 

@@ -11,9 +11,10 @@ from trially.database.rows import Item
 from trially.recruiting.criteria.evaluation.verdicts import Verdict
 from trially.recruiting.matching.bits import unpack
 from trially.recruiting.matching.setwise import SetWise
-from trially.recruiting.study_matching.counting import own_patients, shown_numbers
+from trially.recruiting.study_matching.counting import own_patients
 from trially.recruiting.study_matching.results import StudyResults
 from trially.recruiting.study_matching.running import evaluate
+from trially.recruiting.study_matching.shown_numbers import shown_numbers
 from trially.recruiting.study_matching.studies import MatchedStudy
 
 
