@@ -52,6 +52,10 @@ class Rows:
         self._file.seek(0)
         return cast("TextIO", _TenantRows(self._file, str(tenant.id)))
 
+    def close(self) -> None:
+        """Delete the rows."""
+        self._file.close()
+
 
 class _TenantRows:
     """A file of rows, as far as psycopg2 reads it."""
@@ -75,7 +79,7 @@ def compose_rows_of(people: Iterable[dict[str, Any]]) -> tuple[Rows, Rows]:
     for patient in people:
         shown = {"source": "benchmark", "birth_date_precision": "day", **patient}
         patients.write(*(str(shown[name]) for name in _PATIENT))
-        for term in terms_of({**shown, "names": None, "identifiers": None}):
+        for term in terms_of(shown | dict.fromkeys(("names", "identifiers", "custom"))):
             term_id = str(uuid_utils.uuid7())
             terms.write(term_id, str(patient["id"]), term.kind, term.field, term.term)
     return patients, terms

@@ -3,9 +3,11 @@
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
+from benchmarks.search_seeding import compose_rows
 from trially.config import ROOT
 
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("TRIALLY_")}
@@ -31,3 +33,13 @@ def test_a_script_runs_to_its_end(script: str, options: str, expected: str) -> N
 
     assert ran.returncode == 0, ran.stderr
     assert expected in ran.stdout.strip().splitlines()[-1]
+
+
+def test_patients_that_are_seeded_have_all_that_search_terms_are_made_of() -> None:
+    lines = []
+    for rows in compose_rows(3):
+        lines.append(rows.of(SimpleNamespace(id="t1")).read(10_000).count("\n"))
+        rows.close()
+
+    assert lines[0] == 3
+    assert lines[1] > 3
