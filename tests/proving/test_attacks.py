@@ -105,6 +105,29 @@ def test_views_that_an_attackers_member_may_not_call_are_called_without_the_chec
     assert wall == "only the attacker's rows, without a token check, with an owner's identity"
 
 
+def test_rows_with_the_attackers_own_ids_are_no_breach(fleet, attempts_on, hole):
+    """A clone has the ids of its origin. It finds its own rows by them."""
+    [[site]] = fleet.administer(
+        "SELECT id FROM {schema}.site".format(
+            schema=fleet.tenants["dedicated-one"].placement.schema
+        ),
+        of="dedicated-one",
+    )
+    copy = f"(tenant_id, id, name) VALUES ('{fleet.tenants['dedicated-two'].id}', '{site}', 'Copy')"
+    hole(
+        f"INSERT INTO {{dedicated_two.schema}}.site {copy}",
+        f"DELETE FROM {{dedicated_two.schema}}.site WHERE id = '{site}'",
+        of="dedicated-two",
+    )
+
+    result, attempts = attempts_on("dedicated-one")
+
+    assert result.exit_code == 0, result.stderr
+    path = "API: GET /api/v1/sites/<uuid:site_id>"
+    assert outcome(attempts, path, "dedicated-two") == "not applicable"
+    assert outcome(attempts, path, "schema-one") == "held"
+
+
 def test_logins_are_tried_at_the_pooler_and_replicas_too(fleet, attempts_on, monkeypatch):
     servers = state_of(fleet.app).servers
     access = servers["default"]
