@@ -76,6 +76,20 @@ def test_the_last_owner_stays(owner: Member, as_member: AsMember) -> None:
     assert code_of(answer) == (409, "last_owner")
 
 
+def test_the_last_owner_with_all_rights_keeps_them(owner: Member, as_member: AsMember) -> None:
+    """An owner without them could give them to nobody, not even back to itself."""
+    path, site = f"/members/{id_of(owner)}", owner.post("/sites", json={"name": "One"}).json["id"]
+    as_member(owner.tenant, Role.OWNER, phi_level=PhiLevel.LIMITED)
+
+    for lost in ({"phi_level": "limited"}, {"site_ids": [site]}, {"role": "admin"}):
+        assert code_of(owner.patch(path, json=lost)) == (409, "last_owner"), lost
+    assert code_of(owner.delete(path)) == (409, "last_owner")
+    assert owner.patch(path, json={"display_name": "Still here"}).status_code == 200
+
+    as_member(owner.tenant, Role.OWNER)
+    assert owner.patch(path, json={"phi_level": "limited"}).status_code == 200
+
+
 def test_two_owners_cannot_remove_each_other_at_once(owner: Member, as_member: AsMember) -> None:
     """Each is allowed by itself. One waits for the other's lock, and is refused then."""
     second = as_member(owner.tenant, Role.OWNER)
@@ -171,6 +185,7 @@ def test_members_of_another_tenant_do_not_exist(
         assert owner.get(path).status_code == 404
         assert owner.patch(path, json={"role": "viewer"}).status_code == 404
         assert owner.delete(path).status_code == 404
+    as_member(owner.tenant, Role.OWNER)  # so that the first one may lose sites
     for site_id in (site, str(uuid4())):
         refused = owner.patch(f"/members/{id_of(owner)}", json={"site_ids": [site_id]})
         assert refused.status_code == 422

@@ -7,7 +7,7 @@ from trially.audit.model import AuditForm, AuditRecord
 from trially.auth.roles import PhiLevel, Role
 from trially.database.rows import table_of
 from trially.http.disclosures import IN_PATH
-from trially.http.fields import EXAMPLE, Choice, Moment, PageQuerySchema
+from trially.http.fields import EXAMPLE, Choice, JsonObject, Moment, PageQuerySchema
 from trially.phi import IDENTIFIER, PLAIN
 from trially.resources.fields import text
 
@@ -45,7 +45,7 @@ class ChangeInLogSchema(Schema):
         metadata={**PLAIN, "description": "The patient whom the row is about, if not erased."},
     )
     columns = fields.List(fields.String(), metadata={**PLAIN, EXAMPLE: ["phone"]})
-    values = fields.Dict(
+    values = JsonObject(
         allow_none=True,
         metadata={
             **IDENTIFIER,
@@ -116,7 +116,7 @@ class AuditRecordSchema(Schema):
         metadata={"description": "Rows that were written, at most 200 of them."},
     )
     change_count = fields.Integer(metadata={**PLAIN, EXAMPLE: 1})
-    details = fields.Dict(
+    details = JsonObject(
         metadata={
             **PLAIN,
             EXAMPLE: {"criteria": ["family_name"]},

@@ -26,7 +26,8 @@ _ACCEPTED: Mapping[str, Callable[[TokenVerifier], Sequence[str]]] = {
 
 _NO_ACCESS_HINT = (
     "The token is valid. Either it is for no tenant, or its tenant does not exist or is suspended,"
-    " or the pair of `iss` and `sub` is not a member of the tenant. The field `refusal` in the log"
+    " or the pair of `iss` and `sub` is not a member of the tenant, or the header or path names a"
+    " tenant that the token is not for. The field `refusal` in the log"
     " line of this request says which."
 )
 """One sentence for all of these reasons: an answer does not reveal which tenants exist."""

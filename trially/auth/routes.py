@@ -1,6 +1,5 @@
 """The route `/me`, which describes the caller."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint
@@ -130,9 +129,8 @@ def show_me() -> dict[str, Any]:
 
 
 def _limits_of(plan: TenantPlan) -> list[dict[str, Any]]:
-    has_quota = any(plan.most(quota) is not None for quota in QUOTAS)
-    used: Mapping[Limit, int] = used_quotas() if has_quota else {}
-    used = {**used, **_sent_this_minute()}
+    limited = [quota for quota in QUOTAS if plan.most(quota) is not None]
+    used = {**(used_quotas(limited) if limited else {}), **_sent_this_minute()}
     return [
         {
             "name": limit,

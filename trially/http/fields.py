@@ -94,7 +94,17 @@ class Scalar(fields.Raw):
     }
 
 
-class OpenObject(fields.Dict):
+class JsonObject(fields.Dict):
+    """An object whose members are not those of a schema. Faults point at its members."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        try:
+            return super()._deserialize(value, attr, data, **kwargs)  # type: ignore[no-untyped-call]
+        except ValidationError as error:
+            raise ValidationError(_of_members(error.messages)) from None
+
+
+class OpenObject(JsonObject):
     """An object whose members a tenant has defined. Each of them is one of `values`.
 
     `hidden` returns the members that are masked for callers without the PHI level `full`. Without
@@ -111,18 +121,12 @@ class OpenObject(fields.Dict):
         super().__init__(values=values, metadata=metadata)
         self.hidden = hidden
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        try:
-            return super()._deserialize(value, attr, data, **kwargs)  # type: ignore[no-untyped-call]
-        except ValidationError as error:
-            raise ValidationError(_of_members(error.messages)) from None
-
 
 def _of_members(messages: Any) -> Any:
-    """Return the messages of members without the step from a member to its value."""
+    """Return the messages without marshmallow's steps from a member to its `key` or `value`."""
     if not isinstance(messages, Mapping):
         return messages
-    return {name: steps.get("value", steps) for name, steps in messages.items()}
+    return {name: steps.get("key", steps.get("value", steps)) for name, steps in messages.items()}
 
 
 class EntityTag(fields.String):

@@ -3,7 +3,7 @@
 from marshmallow import Schema, fields
 
 from trially.database.rows import table_of
-from trially.http.fields import EXAMPLE, Choice, EntityTag, PageQuerySchema
+from trially.http.fields import EXAMPLE, Choice, EntityTag, JsonObject, PageQuerySchema
 from trially.jobs.model import Job, JobState
 from trially.resources.fields import text
 
@@ -29,7 +29,7 @@ class JobSchema(Schema):
         allow_none=True,
         metadata={"description": "Null if it is not known yet.", EXAMPLE: 4_194_304},
     )
-    result = fields.Dict(
+    result = JsonObject(
         keys=fields.String(),
         dump_only=True,
         allow_none=True,

@@ -25,6 +25,14 @@ def is_public(address: str) -> bool:
     return found.is_global and not found.is_multicast
 
 
+def may_be_public(host: str) -> bool:
+    """Return whether a host could have a public address. Names are looked up when one is needed."""
+    try:
+        return is_public(host)
+    except ValueError:
+        return host != "localhost" and not host.endswith((".localhost", ".internal"))
+
+
 def public_addresses(host: str) -> Sequence[str]:
     """Return the addresses of a host, or raise `PrivateHostError` if one of them is not public.
 

@@ -10,6 +10,7 @@ from trially.auth.platform.permissions import PlatformPermission, requires_platf
 from trially.http.contract import returns
 from trially.http.fields import EXAMPLE, Choice
 from trially.platform.paths import PREFIX
+from trially.state import app_state
 from trially.tenancy.operators.model import PlatformRole
 
 bp = Blueprint("platform", __name__, url_prefix=PREFIX)
@@ -34,7 +35,7 @@ def show_caller() -> dict[str, Any]:
     """
     caller = current_caller()
     return {
-        "issuer": caller.issuer,
+        "issuer": app_state().platform_verifier.current_name(caller.issuer),
         "subject": caller.subject,
         "role": caller.role,
         "permissions": sorted(caller.permissions),

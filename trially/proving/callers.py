@@ -24,7 +24,6 @@ REFUSAL_STATUSES = frozenset({401, 403})
 
 WITH_TOKEN = "with a token of the built-in issuer"  # noqa: S105
 WITHOUT_TOKEN = "without a token check, with an owner's identity"  # noqa: S105
-_BODIES = {"PATCH": b"{}"}
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Answer:
     body: bytes
 
 
-Send = Callable[[str, str, Mapping[str, str]], Answer]
+Send = Callable[[str, str, Mapping[str, str], bytes], Answer]
 
 
 @dataclass(frozen=True)
@@ -50,14 +49,21 @@ class Caller:
     allowed: "Caller | None" = None
     """Who asks again where this member's role or the tenant's plan does not allow a request."""
 
-    def ask(self, method: str, path: str, headers: Mapping[str, str]) -> tuple[Answer, str]:
+    @property
+    def rolled_back(self) -> "Caller":
+        """Who sends requests whose transactions are rolled back."""
+        return self.allowed or self
+
+    def ask(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
+    ) -> tuple[Answer, str]:
         """Send a request. Return the answer, and how the caller was authenticated.
 
         A refusal comes before the view, so it does not show which rows the view would reach.
         """
-        answer = self.send(method, path, headers)
+        answer = self.send(method, path, headers, body)
         if answer.status in REFUSAL_STATUSES and self.allowed is not None:
-            return self.allowed.ask(method, path, headers)
+            return self.allowed.ask(method, path, headers, body)
         return answer, self.authentication
 
 
@@ -76,11 +82,9 @@ def caller_of(attacker: Party) -> Caller:
 
 
 def _with_token(app: Flask, token: str) -> Send:
-    def send(method: str, path: str, headers: Mapping[str, str]) -> Answer:
+    def send(method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         authorised = {**headers, "Authorization": f"Bearer {token}"}
-        response = app.test_client().open(
-            path, method=method, headers=authorised, data=_BODIES.get(method)
-        )
+        response = app.test_client().open(path, method=method, headers=authorised, data=body)
         return Answer(response.status_code, response.get_data())
 
     return _in_own_context(send)
@@ -100,10 +104,8 @@ def _without_token(app: Flask, attacker: Party) -> Send:
         site_ids=None,
     )
 
-    def send(method: str, path: str, headers: Mapping[str, str]) -> Answer:
-        with app.test_request_context(
-            path, method=method, headers=dict(headers), data=_BODIES.get(method)
-        ):
+    def send(method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        with app.test_request_context(path, method=method, headers=dict(headers), data=body):
             enter_tenant(entry)
             request_state().identity = owner
             show_identifiers(is_shown=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 from uuid import UUID
 
+import orjson
 from flask import current_app
 from sqlalchemy import select
 from werkzeug.routing import Rule
@@ -21,9 +22,10 @@ from trially.auth.permissions import Permission
 from trially.database.model import TenantModel
 from trially.database.rows import table_of
 from trially.database.session import db
-from trially.http.contract import contract_of
+from trially.http.contract import MERGE_PATCH_TYPE, Contract, contract_of
 from trially.http.fields import EXAMPLE
 from trially.jobs.model import Job
+from trially.openapi.examples import example_of_body
 from trially.proving.attempts import Attempt, Party, Target
 from trially.proving.callers import REFUSAL_STATUSES, WITH_TOKEN, Answer, Caller, caller_of
 from trially.resources.resource import RESOURCES
@@ -31,7 +33,7 @@ from trially.tenancy.catalog_choices import TenantStatus
 from trially.tenancy.context import tenant_context
 
 API = re.compile(r"/api/")
-METHODS = ("GET", "PATCH", "DELETE")
+METHODS = ("GET", "PATCH", "PUT", "DELETE")
 NO_VERSION = '"999999999999999999"'
 """An ETag that no row has."""
 
@@ -70,7 +72,7 @@ def request_as_tenant(target: Target, attacker: Party) -> Iterator[Attempt]:
         for method in sorted(set(METHODS) & (rule.methods or set())):
             yield _request(target, attacker, caller, rule, method, rows)
     if caller.authentication == WITH_TOKEN:
-        answer = caller.send("GET", "/api/v1/me", {TENANT_HEADER: target.slug})
+        answer = caller.send("GET", "/api/v1/me", {TENANT_HEADER: target.slug}, b"")
         if answer.status in REFUSAL_STATUSES:
             yield target.held(
                 OTHER_TENANT, attacker, f"{answer.status}: the token determines the tenant"
@@ -169,13 +171,27 @@ def _request(
     arguments = {argument: values[argument] for argument in rule.arguments}
     url = current_app.url_map.bind("").build(rule.endpoint, arguments, method)
     url += _required_query(rule)
-    headers = {"If-Match": NO_VERSION}
-    if method == "PATCH":
-        headers["Content-Type"] = "application/merge-patch+json"
-    elif method == "GET":
-        headers = {}
-    answer, authentication = caller.ask(method, url, headers)
+    contract = contract_of(current_app.view_functions[rule.endpoint])
+    if method == "GET":
+        answer, authentication = caller.ask(method, url, {})
+    else:
+        # What names no version would change the row that it reaches: it is rolled back.
+        by = caller if contract.matches_versions else caller.rolled_back
+        headers, body = {"If-Match": NO_VERSION}, b""
+        if method in ("PATCH", "PUT"):
+            headers["Content-Type"], body = contract.body_types[0], _body_of(contract)
+        answer, authentication = by.ask(method, url, headers, body)
     return _judge(target, attacker, authentication, path, rule.endpoint, answer)
+
+
+def _body_of(contract: Contract) -> bytes:
+    """Return a body that a view accepts, so that it looks for the row."""
+    [media_type, *_] = contract.body_types
+    if media_type == MERGE_PATCH_TYPE:
+        return b"{}"
+    if contract.body is not None:
+        return orjson.dumps(example_of_body(contract.body))
+    return orjson.dumps(contract.streams[media_type].get("example"))
 
 
 def _required_query(rule: Rule) -> str:

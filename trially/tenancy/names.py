@@ -14,11 +14,12 @@ RESERVED_SLUGS = frozenset(
     """
     about account admin administrator api app apps assets auth authress billing blog cdn console
     dashboard demo dev-issuer docs download email favicon fhir ftp graphql health healthz help
-    home host id imports internal legal livez localhost login logout mail me media metrics
-    new no-reply noreply null oauth oidc openapi openid operations ops patients postgres
-    pricing privacy public readyz recruiting register root search security settings sign-in
-    sign-up signin signup silo sites smtp ssl staging static status studies support system
-    template tenant tenants terms test trially undefined user users v1 v2 webhook webhooks www
+    home host id imports internal invitations legal livez localhost login logout mail me media
+    members metrics new no-reply noreply null oauth oidc openapi openid operations ops
+    organisations patients platform postgres pricing privacy public readyz recruiting register
+    root scim search security settings sign-in sign-up signin signup silo sites smtp ssl staging
+    static status studies support system template tenant tenants terms test trially undefined
+    user users v1 v2 webhook webhooks www
     """.split()  # noqa: SIM905
 )
 

@@ -85,7 +85,11 @@ def report(
     """  # noqa: D301 - click reads \b
     if as_csv and (as_json or explains):
         raise click.UsageError("Use --csv alone: --json and --explain print something else.")
-    used = usage_of_month(month, reference)
+    used = list(usage_of_month(month, reference))
+    if not any(each.days for each in used) and not as_json:
+        click.echo(
+            f"No day of {month} was counted yet. A day is counted after it has ended.", err=True
+        )
     if explains:
         _print_explanations(list(explain(used)), as_json=as_json)
         return

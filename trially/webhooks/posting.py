@@ -15,7 +15,7 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse
 from urllib.parse import SplitResult, urlsplit
 
 from trially.config import LOOPBACK_HOSTS
-from trially.outgoing.addresses import PrivateHostError
+from trially.outgoing.addresses import PrivateHostError, may_be_public
 from trially.outgoing.deadlines import LimitedConnection
 from trially.outgoing.pinning import PinnedTLSConnection
 
@@ -49,6 +49,8 @@ def check_url(url: str, *, allow_http: bool) -> SplitResult:
     is_loopback = allow_http and parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS
     if not (parts.hostname and (parts.scheme == "https" or is_loopback)):
         raise ValueError("Must be an https URL.")
+    if not is_loopback and not may_be_public(parts.hostname):
+        raise ValueError("Must have a host with a public address.")
     if parts.username is not None or parts.password is not None:
         raise ValueError("Must have neither a user name nor a password.")
     if parts.fragment or parts.port == 0 or not (url.isascii() and url.isprintable()) or " " in url:

@@ -28,7 +28,7 @@ def issue(keys: Resource, body: Mapping[str, Any]) -> Item:
     allowed = permissions_of(rights.role, level, has_all_sites=rights.site_ids is None)
     if lacking := set(body["scopes"]) - set(allowed):
         raise Forbidden(
-            f"You lack {', '.join(sorted(lacking))}, or the key would at the PHI level {level}.",
+            f"A key of yours with the PHI level {level} cannot have {', '.join(sorted(lacking))}.",
             code=Code.MORE_THAN_OWN_RIGHTS,
         )
     if LEVELS.index(level) > LEVELS.index(rights.phi_level):

@@ -1,6 +1,5 @@
 """Register, test, prove, change and remove the issuers of the current tenant."""
 
-import ipaddress
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -36,7 +35,7 @@ from trially.http.problems import (
     validation_failed,
 )
 from trially.http.retry_after import retry_after
-from trially.outgoing.addresses import is_public
+from trially.outgoing.addresses import may_be_public
 from trially.tenancy.own_issuers import TenantIssuer, to_own_issuer
 
 TABLE = TenantIssuer.__tablename__
@@ -162,7 +161,7 @@ def check_issuer(issuer: str, *, allow_http: bool) -> None:
         is_url = False
     if not is_url:
         raise _invalid("/issuer", "Must be an https URL without user name, query and fragment.")
-    if parts.scheme == "https" and not _may_be_public(parts.hostname or ""):
+    if parts.scheme == "https" and not may_be_public(parts.hostname or ""):
         raise _invalid("/issuer", "The host must have a public address.")
 
 
@@ -177,15 +176,6 @@ def _is_url(issuer: str, parts: SplitResult, *, allow_http: bool) -> bool:
         and issuer.isascii()
         and issuer.isprintable()
     )
-
-
-def _may_be_public(host: str) -> bool:
-    """Return whether a host could have a public address. Names are looked up when it is fetched."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return host not in LOOPBACK_HOSTS and not host.endswith((".localhost", ".internal"))
-    return is_public(host)
 
 
 def _lock_owner() -> Granter:

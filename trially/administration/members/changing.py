@@ -25,7 +25,7 @@ def change_rights(
     former = _rights_of(members, granter, member_id)
     granted = rights_from(_without_removed(body), former)
     granter.refuse_more_than_own(granted)
-    if granted.role is not Role.OWNER:
+    if not granted.are_all:
         _keep_an_owner(granter, member_id)
     values = {name: body[name] for name in ("display_name", "email") if name in body}
     values |= {
@@ -71,7 +71,8 @@ def _keep_an_owner(granter: Granter, member_id: UUID) -> None:
     """Answer 409 if no other owner could sign in. The owners' rows are locked."""
     if is_last_owner(member_id, granter.locked):
         raise Conflict(
-            "This is the last owner of the tenant. Make another member an owner first.",
+            "This is the last owner with the PHI level full and all sites. Make another member such"
+            " an owner first.",
             code=Code.LAST_OWNER,
         )
     if granter.locked[member_id].rights.role is not Role.OWNER:

@@ -23,6 +23,11 @@ class Rights:
     phi_level: PhiLevel
     site_ids: frozenset[UUID] | None
 
+    @property
+    def are_all(self) -> bool:
+        """Whether nothing is missing: an owner with the PHI level `full` and all sites."""
+        return self == Rights(Role.OWNER, PhiLevel.FULL, None)
+
     def cover(self, other: "Rights") -> bool:
         """Return whether the other rights allow nothing that these do not allow.
 
@@ -90,9 +95,13 @@ def rights_of_member(member_id: UUID) -> Rights | None:
 
 
 def is_last_owner(member_id: UUID, locked: Mapping[UUID, LockedMember]) -> bool:
-    """Return whether a member is the only owner among the locked members."""
+    """Return whether a member is the only owner among the locked members, or the only one with all.
+
+    The tenant would lose all rights: an owner who lacks some cannot give them to another member.
+    """
     owners = [each for each, one in locked.items() if one.rights.role is Role.OWNER]
-    return owners == [member_id]
+    with_all = [each for each, one in locked.items() if one.rights.are_all]
+    return [member_id] in (owners, with_all)
 
 
 def _sites_of(member_ids: Iterable[UUID]) -> dict[UUID, frozenset[UUID]]:

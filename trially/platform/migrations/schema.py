@@ -2,7 +2,7 @@
 
 from marshmallow import Schema, fields, validate
 
-from trially.http.fields import EXAMPLE, Choice, PageQuerySchema, Text
+from trially.http.fields import EXAMPLE, Choice, JsonObject, PageQuerySchema, Text
 from trially.platform.paths import SLUG_EXAMPLE
 from trially.tenancy.migrating.planning import RunOptions
 from trially.tenancy.migration_runs import PlaceState, RunState
@@ -22,7 +22,7 @@ class RunSchema(Schema):
     at_target = fields.Integer(
         required=True, metadata={"description": "Places that were at the target before."}
     )
-    places = fields.Dict(
+    places = JsonObject(
         keys=Choice(PlaceState),
         values=fields.Integer(),
         required=True,
@@ -63,7 +63,7 @@ class RevisionsSchema(Schema):
         required=True,
         metadata={EXAMPLE: "0034", "description": "The revision that this version needs."},
     )
-    tenants = fields.Dict(
+    tenants = JsonObject(
         keys=Choice(Revision),
         values=fields.Integer(),
         required=True,

@@ -2,7 +2,7 @@
 
 from marshmallow import Schema, fields, validate
 
-from trially.http.fields import EXAMPLE, Choice, PageQuerySchema
+from trially.http.fields import EXAMPLE, Choice, JsonObject, PageQuerySchema
 from trially.platform.paths import SLUG_EXAMPLE
 from trially.tenancy.tasks.model import TaskState
 from trially.tenancy.tasks.reading import COMMAND, PLATFORM
@@ -82,7 +82,7 @@ class ListedOperationSchema(Schema):
 class OperationSchema(ListedOperationSchema):
     """An operation with its result."""
 
-    result = fields.Dict(
+    result = JsonObject(
         required=True,
         allow_none=True,
         metadata={

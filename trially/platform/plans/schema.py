@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 from trially.database.model import length_of
-from trially.http.fields import EXAMPLE, Choice, EntityTag, PageQuerySchema, Text
+from trially.http.fields import EXAMPLE, Choice, EntityTag, JsonObject, PageQuerySchema, Text
 from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.entitlements.features import Feature
 from trially.tenancy.entitlements.limits import LARGEST, Limit
@@ -16,8 +16,8 @@ from trially.tenancy.tiers import TIERS
 OFFERED = tuple(str(tier) for tier, kind in TIERS.items() if kind.is_offered_by_plans)
 
 
-def _limits(**options: Any) -> fields.Dict:
-    return fields.Dict(
+def _limits(**options: Any) -> JsonObject:
+    return JsonObject(
         keys=Choice(Limit),
         values=fields.Integer(strict=True, allow_none=True, validate=validate.Range(0, LARGEST)),
         metadata={
@@ -63,7 +63,7 @@ class PlanChangeSchema(Schema):
             "description": "The first one is that of new tenants. An empty list allows all.",
         },
     )
-    features = fields.Dict(
+    features = JsonObject(
         keys=fields.String(validate=validate.OneOf([*map(str, Feature), ALL])),
         values=fields.Boolean(truthy={True}, falsy={False}),
         metadata={

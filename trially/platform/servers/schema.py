@@ -4,7 +4,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from trially.http.fields import EXAMPLE, Choice, Flag, PageQuerySchema
+from trially.http.fields import EXAMPLE, Choice, Flag, JsonObject, PageQuerySchema
 from trially.platform.move_options import MoveOptionsSchema
 from trially.platform.paths import SLUG_EXAMPLE
 from trially.tenancy.catalog_choices import Tier
@@ -26,7 +26,7 @@ class ServerSchema(Schema):
     replicas = fields.Integer(required=True, metadata={"description": "Number of read replicas."})
     backup = fields.String(required=True, allow_none=True, metadata={EXAMPLE: "barman:main"})
     tenants = fields.Integer(required=True)
-    tenants_by_tier = fields.Dict(
+    tenants_by_tier = JsonObject(
         keys=Choice(Tier), values=fields.Integer(), required=True, metadata={EXAMPLE: {}}
     )
 

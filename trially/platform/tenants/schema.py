@@ -5,7 +5,16 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from trially.database.model import length_of
-from trially.http.fields import EXAMPLE, Choice, EntityTag, Flag, Moment, PageQuerySchema, Text
+from trially.http.fields import (
+    EXAMPLE,
+    Choice,
+    EntityTag,
+    Flag,
+    JsonObject,
+    Moment,
+    PageQuerySchema,
+    Text,
+)
 from trially.platform.move_options import MoveOptionsSchema
 from trially.platform.paths import SLUG_EXAMPLE
 from trially.slugs import SLUG_PATTERN
@@ -80,10 +89,10 @@ def _fault_of(name: str, override: dict[str, Any]) -> str | None:
     return None
 
 
-def overrides_field(**options: Any) -> fields.Dict:
+def overrides_field(**options: Any) -> JsonObject:
     """Return a field for exceptions from a plan. Null removes one."""
     names = sorted([*map(str, Limit), *map(str, Feature)])
-    return fields.Dict(
+    return JsonObject(
         validate=refuse_mixed,
         keys=fields.String(validate=validate.OneOf(names)),
         values=fields.Nested(OverrideSchema, allow_none=True),

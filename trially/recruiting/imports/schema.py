@@ -2,7 +2,7 @@
 
 from marshmallow import Schema, fields
 
-from trially.http.fields import EXAMPLE, Choice, EntityTag, PageQuerySchema, Sort
+from trially.http.fields import EXAMPLE, Choice, EntityTag, JsonObject, PageQuerySchema, Sort
 from trially.phi import IDENTIFIER
 from trially.recruiting.imports.model import SORTS, Completeness, ImportState
 
@@ -42,7 +42,7 @@ class OutcomeSchema(Schema):
     source = fields.String(dump_only=True, metadata={EXAMPLE: "epic"})
     state = Choice(ImportState, dump_only=True, metadata={EXAMPLE: "done"})
     strict = fields.Boolean(dump_only=True)
-    counts = fields.Dict(
+    counts = JsonObject(
         keys=fields.String(),
         values=fields.Nested(CountSchema),
         dump_only=True,
@@ -51,7 +51,7 @@ class OutcomeSchema(Schema):
             EXAMPLE: {"Patient": {**dict.fromkeys(CountSchema().fields, 0), "read": 1, "new": 1}},
         },
     )
-    passed_over = fields.Dict(
+    passed_over = JsonObject(
         keys=fields.String(),
         values=fields.Integer(),
         dump_only=True,
@@ -61,7 +61,7 @@ class OutcomeSchema(Schema):
         },
     )
     error_count = fields.Integer(dump_only=True, metadata={EXAMPLE: 0})
-    error_counts = fields.Dict(
+    error_counts = JsonObject(
         keys=fields.String(),
         values=fields.Integer(),
         dump_only=True,
@@ -79,9 +79,9 @@ class OutcomeSchema(Schema):
             EXAMPLE: 0,
         },
     )
-    error_groups = fields.Dict(
+    error_groups = JsonObject(
         keys=fields.String(),
-        values=fields.Dict(keys=fields.String(), values=fields.Integer()),
+        values=JsonObject(keys=fields.String(), values=fields.Integer()),
         dump_only=True,
         metadata={
             "description": "Number of all errors by code, and within a code by type of resource.",
@@ -100,7 +100,7 @@ class OutcomeSchema(Schema):
             EXAMPLE: None,
         },
     )
-    missing = fields.Dict(
+    missing = JsonObject(
         keys=fields.String(),
         values=fields.Integer(),
         dump_only=True,

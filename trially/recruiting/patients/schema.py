@@ -11,6 +11,7 @@ from trially.http.fields import (
     Choice,
     EntityTag,
     Flag,
+    JsonObject,
     Moment,
     PageQuerySchema,
     Sort,
@@ -170,7 +171,7 @@ class PatientSchema(Schema):
     withdrawn_reason = Choice(
         WithdrawalReason, dump_only=True, allow_none=True, metadata=PLAIN | {EXAMPLE: None}
     )
-    corrections = fields.Dict(
+    corrections = JsonObject(
         keys=fields.String(),
         values=fields.Nested(CorrectionSchema),
         dump_only=True,

@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validates
 
 from trially.database.rows import table_of
-from trially.http.fields import EXAMPLE, EntityTag, PageQuerySchema, Sort
+from trially.http.fields import EXAMPLE, EntityTag, JsonObject, PageQuerySchema, Sort
 from trially.recruiting.column_mappings.mapping import check_mappings
 from trially.recruiting.column_mappings.problems import MappingError
 from trially.recruiting.sources.model import MANUAL_SOURCE, SORTS, RecordSource
@@ -55,9 +55,9 @@ class SourceSchema(Schema):
             " tenant's."
         },
     )
-    column_mapping = fields.Dict(
+    column_mapping = JsonObject(
         keys=fields.String(),
-        values=fields.Dict(keys=fields.String()),
+        values=JsonObject(keys=fields.String()),
         allow_none=True,
         metadata={
             "description": "Columns and notations of the source's CSV files, by kind of file:"
@@ -114,7 +114,7 @@ class SourcePatchSchema(SourceSchema):
 
         exclude = ("name", "base_url")
 
-    column_mapping = fields.Dict(
+    column_mapping = JsonObject(
         keys=fields.String(),
         values=fields.Raw(allow_none=True),
         allow_none=True,

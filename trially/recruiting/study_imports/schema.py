@@ -2,7 +2,7 @@
 
 from marshmallow import Schema, fields
 
-from trially.http.fields import EXAMPLE, Choice
+from trially.http.fields import EXAMPLE, Choice, JsonObject
 from trially.recruiting.study_imports.differences import Action
 from trially.recruiting.study_imports.importing import Result
 
@@ -83,7 +83,7 @@ class StudyImportSchema(Schema):
     """What an import did, or would do."""
 
     is_dry_run = fields.Boolean(dump_only=True, metadata={EXAMPLE: False})
-    counts = fields.Dict(
+    counts = JsonObject(
         keys=fields.String(),
         values=fields.Integer(),
         dump_only=True,
@@ -121,7 +121,7 @@ class RegistryRecordSchema(Schema):
         metadata={"description": "JSON pointers of what is not kept, such as contacts."},
     )
     locations = fields.List(fields.Nested(LocationSchema), dump_only=True)
-    body = fields.Dict(
+    body = JsonObject(
         keys=fields.String(),
         values=fields.Raw(),
         dump_only=True,

@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 from trially.database.rows import table_of
-from trially.http.fields import EXAMPLE, EntityTag, PageQuerySchema, Sort
+from trially.http.fields import EXAMPLE, EntityTag, JsonObject, PageQuerySchema, Sort
 from trially.recruiting.valuesets.model import LONGEST_KEY, SORTS, ValueSet
 from trially.recruiting.valuesets.reach.nearness import Reason
 from trially.resources.fields import text
@@ -44,8 +44,8 @@ _DIGEST = {
 }
 
 
-def _compose(**options: Any) -> fields.Dict:
-    return fields.Dict(keys=fields.String(), metadata=_COMPOSE, **options)
+def _compose(**options: Any) -> JsonObject:
+    return JsonObject(keys=fields.String(), metadata=_COMPOSE, **options)
 
 
 def _digest() -> fields.String:
@@ -56,8 +56,8 @@ def _gaps() -> fields.List[str]:
     return fields.List(fields.String(), dump_only=True, metadata=_GAPS)
 
 
-def _terminologies() -> fields.Dict:
-    return fields.Dict(
+def _terminologies() -> JsonObject:
+    return JsonObject(
         keys=fields.String(),
         values=fields.String(allow_none=True),
         dump_only=True,

@@ -3,7 +3,7 @@
 from marshmallow import Schema, fields
 
 from trially.database.rows import table_of
-from trially.http.fields import EXAMPLE, Choice, Flag
+from trially.http.fields import EXAMPLE, Choice, Flag, JsonObject
 from trially.phi import IDENTIFIER, PLAIN
 from trially.recruiting.patients.erasures.model import PatientHold
 from trially.recruiting.patients.erasures.reasons import ErasureReason
@@ -48,7 +48,7 @@ class PersonErasureSchema(Schema):
             EXAMPLE: ["5f0c2a9be1d47783"],
         },
     )
-    certificate = fields.Dict(
+    certificate = JsonObject(
         dump_only=True,
         metadata=PLAIN
         | {

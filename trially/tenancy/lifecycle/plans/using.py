@@ -1,33 +1,15 @@
 """Count what a tenant uses of its quotas, as its database has it now."""
 
-from collections.abc import Mapping
-
 from psycopg2 import sql
 from psycopg2.extensions import connection
 
 from trially.tenancy.catalog import PlacementRecord
 from trially.tenancy.entitlements.limits import QUOTAS, Limit
+from trially.tenancy.plans.counted import COUNTED
 from trially.tenancy.servers.access import server_access
 from trially.tenancy.servers.connections import execute
 
-_ROWS = "SELECT count(*) FROM {schema}.{table} WHERE tenant_id = {tenant_id}"
 _IS_THERE = "SELECT to_regclass(%s) IS NOT NULL"
-_TODAY = " AND created_at >= date_trunc('day', now(), 'UTC')"
-_BYTES = """
-SELECT (SELECT coalesce(sum(file_size), 0) FROM {schema}.study_document
-    WHERE tenant_id = {tenant_id})
-    + (SELECT coalesce(sum(octet_length(content)), 0) FROM {schema}.document_page
-    WHERE tenant_id = {tenant_id})
-"""
-COUNTED: Mapping[Limit, tuple[str, str]] = {
-    Limit.PATIENTS: (_ROWS, "patient"),
-    Limit.MEMBERS: (_ROWS, "member"),
-    Limit.STUDIES: (_ROWS, "study"),
-    Limit.STORAGE_BYTES: (_BYTES, "document_page"),
-    Limit.IMPORTS_PER_DAY: (_ROWS + _TODAY, "import_job"),
-    Limit.API_KEYS: (_ROWS, "api_key"),
-}
-"""The query that counts each quota, and its table."""
 
 
 def count_use(record: PlacementRecord) -> dict[Limit, int]:

@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from trially.database.rows import table_of
-from trially.http.fields import EXAMPLE, Choice, EntityTag, Flag, PageQuerySchema
+from trially.http.fields import EXAMPLE, Choice, EntityTag, Flag, JsonObject, PageQuerySchema
 from trially.recruiting.drafting.drafts import LONGEST_TEXT
 from trially.recruiting.drafting.knowledge.kinds import Kind
 from trially.recruiting.drafting.reading.readings import Confidence
@@ -40,7 +40,7 @@ class ProposedPartSchema(Schema):
             "description": "The words negate it, as in `no history of`. The expression does not.",
         },
     )
-    expression = fields.Dict(
+    expression = JsonObject(
         keys=fields.String(),
         values=fields.Raw(),
         dump_only=True,
@@ -79,7 +79,7 @@ class StoredProposalSchema(Schema):
             "description": "The field of the study that proposes the criterion, without a text.",
         },
     )
-    expression = fields.Dict(
+    expression = JsonObject(
         keys=fields.String(),
         values=fields.Raw(),
         dump_only=True,
@@ -253,7 +253,7 @@ class AcceptanceSchema(Schema):
     """What a person changes of a proposal. Members that are left out stay as proposed."""
 
     kind = Choice(CriterionKind)
-    expression = fields.Dict(
+    expression = JsonObject(
         keys=fields.String(),
         values=fields.Raw(),
         allow_none=True,
