@@ -15,7 +15,7 @@ from openapi_documents import JSON, is_valid, operations, resolve
 from werkzeug.routing import Rule
 
 from trially.auth.roles import PhiLevel, Role
-from trially.openapi.examples import MissingExampleError, example_of_answer
+from trially.http.examples import MissingExampleError, example_of_answer
 from trially.openapi.operations import UndescribedViewError, describe_operation
 from trially.openapi.schemas import Schemas
 from trially.recruiting.imports.model import ImportState

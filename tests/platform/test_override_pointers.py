@@ -7,6 +7,8 @@ from trially.http.problems import to_pointers
 from trially.platform.plans.schema import PlanChangeSchema
 from trially.platform.tenants.schema import overrides_field
 
+GIVEN = {"most": 1, "reason": "A pilot"}
+
 
 class OverridesSchema(Schema):
     """A body with exceptions from a plan."""

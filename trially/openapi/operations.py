@@ -12,6 +12,12 @@ from urllib.parse import urlencode
 from werkzeug.routing import Rule
 
 from trially.http.contract import JSON_TYPE, Contract, contract_of
+from trially.http.examples import (
+    example_of_answer,
+    example_of_argument,
+    example_of_body,
+    example_of_parameter,
+)
 from trially.http.masked_fields import MASKED_FIELDS
 from trially.openapi.components import (
     RESPONSES_OF_ALL,
@@ -21,12 +27,6 @@ from trially.openapi.components import (
     RESPONSES_TO_IF_MATCH,
     RESPONSES_TO_IF_NONE_MATCH,
     RESPONSES_TO_KEYS,
-)
-from trially.openapi.examples import (
-    example_of_answer,
-    example_of_argument,
-    example_of_body,
-    example_of_parameter,
 )
 from trially.openapi.schemas import Json, Schemas
 

@@ -11,9 +11,9 @@ from apispec import APISpec
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import Schema, fields, missing
 
+from trially.http.examples import example_of_parameter
 from trially.http.fields import EXAMPLE
 from trially.http.masked_fields import MASKED_FIELDS, open_objects_of, possible_names
-from trially.openapi.examples import example_of_parameter
 
 Json = dict[str, Any]
 

@@ -23,9 +23,9 @@ from trially.database.model import TenantModel
 from trially.database.rows import table_of
 from trially.database.session import db
 from trially.http.contract import MERGE_PATCH_TYPE, Contract, contract_of
+from trially.http.examples import example_of_body
 from trially.http.fields import EXAMPLE
 from trially.jobs.model import Job
-from trially.openapi.examples import example_of_body
 from trially.proving.attempts import Attempt, Party, Target
 from trially.proving.callers import REFUSAL_STATUSES, WITH_TOKEN, Answer, Caller, caller_of
 from trially.resources.resource import RESOURCES

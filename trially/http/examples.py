@@ -72,7 +72,7 @@ def example_of_argument(kind: str, name: str) -> str:
     if name not in _ARGUMENTS:
         raise MissingExampleError(
             f"The argument {name!r} of a path has no example for the OpenAPI document. Add it to"
-            " _ARGUMENTS in trially/openapi/examples.py."
+            " _ARGUMENTS in trially/http/examples.py."
         )
     return _ARGUMENTS[name]
 
