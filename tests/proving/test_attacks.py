@@ -105,6 +105,28 @@ def test_views_that_an_attackers_member_may_not_call_are_called_without_the_chec
     assert wall == "only the attacker's rows, without a token check, with an owner's identity"
 
 
+def test_views_get_bodies_of_their_own_types(fleet, attempts_on, hole):
+    """SCIM has another media type than merge patches, and its PUT has no version."""
+    values = f"('{fleet.tenants['dedicated-one'].id}', gen_random_uuid()"
+    hole(
+        "INSERT INTO {dedicated_one.schema}.scim_user (tenant_id, id, user_name, user_name_key,"
+        f" details, email_keys) VALUES {values}, 'noor', 'noor', '{{{{}}}}', '{{{{}}}}');"
+        " INSERT INTO {dedicated_one.schema}.scim_group (tenant_id, id, display_name,"
+        f" display_name_key) VALUES {values}, 'all', 'all')",
+        "DELETE FROM {dedicated_one.schema}.scim_user;"
+        " DELETE FROM {dedicated_one.schema}.scim_group",
+        of="dedicated-one",
+    )
+
+    result, attempts = attempts_on("dedicated-one")
+
+    assert result.exit_code == 0, result.stderr
+    for kind in ("Users/<uuid:scim_user_id>", "Groups/<uuid:scim_group_id>"):
+        for method in ("GET", "PATCH", "PUT", "DELETE"):
+            path = f"API: {method} /api/v1/scim/v2/{kind}"
+            assert outcome(attempts, path, "schema-one") == "held", path
+
+
 def test_rows_with_the_attackers_own_ids_are_no_breach(fleet, attempts_on, hole):
     """A clone has the ids of its origin. It finds its own rows by them."""
     [[site]] = fleet.administer(
