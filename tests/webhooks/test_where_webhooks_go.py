@@ -78,6 +78,7 @@ def test_the_checked_address_is_connected_to(monkeypatch: pytest.MonkeyPatch) ->
         *("http://hooks.example/", "ftp://hooks.example/", "https:///x", "hooks.example", ""),
         *("https://user@hooks.example/", "https://:secret@hooks.example/", "https://x:0/"),
         *("https://hooks.example/#x", "https://hooks.example/ x", "https://höoks.example/"),
+        *("https://10.0.0.1/", "https://[::1]/", "https://localhost/", "https://db.internal/"),
         *("http://localhost/", "http://127.0.0.1/", "file:///etc/passwd", "https://x:99999/"),
     ],
 )

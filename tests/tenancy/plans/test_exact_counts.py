@@ -117,3 +117,22 @@ def test_a_transaction_that_names_no_quotas_is_bound_by_the_limit_of_before_it(
 
     assert vars(refused.value) == {"quota": "patients", "most": 1, "used": 1}
     assert used(member.tenant) == {"patients": 1}
+
+
+def test_a_member_sees_the_use_of_a_new_limit_before_anything_is_written(
+    member_in: Callable[[Tier], Member], make_patient: MakePatient, allow: Any, tier: Tier
+) -> None:
+    member = member_in(tier)
+    for _ in range(2):
+        make_patient(member)
+    allow(member.tenant, patients=1, studies=5, imports_per_day=2)
+
+    limits = {each["name"]: each for each in member.get("/me").json["plan"]["limits"]}
+
+    assert _refused_at(member, 2)
+    assert {name: limits[name]["used"] for name in ("patients", "studies", "imports_per_day")} == {
+        "patients": 2,
+        "studies": 0,
+        "imports_per_day": 0,
+    }
+    assert limits["members"]["used"] is None
