@@ -249,7 +249,10 @@ def test_the_last_owner_stays(provider: IdentityProvider, owner: Member, sign_in
     shown(map_group(owner, viewers, "viewer"))
     joined = {"op": "add", "path": "members", "value": [{"value": own_id}]}
     assert error_of(provider.patch(f"/Groups/{viewers}", joined)) == (409, None)
-    assert me(owner)["role"] == "owner"
+    fewer = provider.add_group("Owners without identifiers")
+    shown(map_group(owner, fewer, "owner", phi_level="limited"))
+    assert error_of(provider.patch(f"/Groups/{fewer}", joined)) == (409, None)
+    assert (me(owner)["role"], me(owner)["phi_level"]) == ("owner", "full")
     assert shown(provider.get(f"/Users/{own_id}"))["active"] is True
     assert "members" not in shown(provider.get(f"/Groups/{viewers}"))
 

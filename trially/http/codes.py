@@ -112,7 +112,7 @@ class Code(StrEnum):
     """The job has ended, so it cannot be cancelled."""
 
     LAST_OWNER = "last_owner"
-    """The tenant would have no owner. Make another member an owner first."""
+    """No owner would be left, or none with all rights. Make another member such an owner first."""
 
     LOCK_TIMEOUT = "lock_timeout"
     """Another transaction holds the record for too long. Retry after `Retry-After`."""

@@ -10,14 +10,14 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from trially.administration.granting import Granter, lock_granter
+from trially.administration.owners import keep_an_owner
 from trially.auth.members.index import unindex_after_commit
 from trially.auth.members.model import Member
 from trially.auth.members.provisioning.grants import Grant, first_effective, grants_of
 from trially.auth.members.provisioning.linking import SETTINGS
 from trially.auth.members.provisioning.model import LinkedBy, ProvisioningSetting, ScimUser
-from trially.auth.members.rights import LockedMember, Rights, is_last_owner
+from trially.auth.members.rights import LockedMember, Rights
 from trially.auth.members.sites import existing_sites, write_sites
-from trially.auth.roles import Role
 from trially.database.placement import current_placement
 from trially.database.quotas import QuotaExceededError
 from trially.database.rows import (
@@ -30,8 +30,6 @@ from trially.database.rows import (
     update_item,
 )
 from trially.database.session import db
-from trially.http.codes import Code
-from trially.http.problems import Conflict
 from trially.tenancy.context import current_tenant
 from trially.tenancy.entitlements.limits import Limit
 
@@ -140,7 +138,7 @@ class Concerned:
         if member is None:
             return
         self.granter.refuse_stronger(member.rights)
-        self._keep_an_owner(member_id)
+        keep_an_owner(member_id, self._standing)
         delete_item(Member, member_id)
         del self._standing[member_id]
         unindex_after_commit(current_placement().tenant_id, member.issuer, member.subject)
@@ -155,8 +153,8 @@ class Concerned:
         if rights != former:
             self.granter.refuse_stronger(former)
             self.granter.refuse_more_than_own(rights)
-            if rights.role is not Role.OWNER:
-                self._keep_an_owner(member_id)
+            if not rights.are_all:
+                keep_an_owner(member_id, self._standing)
         values = {name: user[name] for name in ("display_name", "email")} | {
             "role": rights.role,
             "phi_level": rights.phi_level,
@@ -172,13 +170,6 @@ class Concerned:
     def _rights_of(self, member_id: UUID) -> Rights | None:
         member = self._standing.get(member_id)
         return None if member is None else member.rights
-
-    def _keep_an_owner(self, member_id: UUID) -> None:
-        if is_last_owner(member_id, self._standing):
-            raise Conflict(
-                "This user is the last owner of the tenant. Make another member an owner first.",
-                code=Code.LAST_OWNER,
-            )
 
 
 def _lock_users(user_ids: Collection[UUID]) -> Sequence[Item]:

@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 
 from trially.administration.granting import Granter, lock_granter
 from trially.administration.issuers.schema import IssuerStatus
-from trially.administration.ways_in import is_way_in, issuers_of_owners, status_of
+from trially.administration.owners import is_way_in, issuers_of_owners, status_of
 from trially.auth.own_issuers import registering
 from trially.auth.own_issuers.audiences import audience_of
 from trially.auth.own_issuers.registering import Registered

@@ -5,15 +5,13 @@ from typing import Any
 from uuid import UUID
 
 from trially.administration.granting import Granter, lock_granter, rights_from
-from trially.administration.ways_in import is_way_in, issuers_of_owners
+from trially.administration.owners import keep_an_owner
 from trially.auth.members.index import unindex_after_commit
-from trially.auth.members.rights import Rights, is_last_owner
+from trially.auth.members.rights import Rights
 from trially.auth.members.sites import NoSuchSiteError, write_sites
-from trially.auth.roles import Role
 from trially.database.placement import current_placement
-from trially.http.codes import Code
 from trially.http.etags import Versions
-from trially.http.problems import Conflict, validation_failed
+from trially.http.problems import validation_failed
 from trially.resources.resource import Resource
 
 
@@ -26,7 +24,7 @@ def change_rights(
     granted = rights_from(_without_removed(body), former)
     granter.refuse_more_than_own(granted)
     if not granted.are_all:
-        _keep_an_owner(granter, member_id)
+        keep_an_owner(member_id, granter.locked)
     values = {name: body[name] for name in ("display_name", "email") if name in body}
     values |= {
         "role": granted.role,
@@ -42,7 +40,7 @@ def remove(members: Resource, member_id: UUID, versions: Versions | None) -> Non
     """Remove a member. Answers 403, 404, 409 or 412."""
     granter = lock_granter(member_id)
     _rights_of(members, granter, member_id)
-    _keep_an_owner(granter, member_id)
+    keep_an_owner(member_id, granter.locked)
     members.delete(member_id, versions)
     removed = granter.locked[member_id]
     unindex_after_commit(current_placement().tenant_id, removed.issuer, removed.subject)
@@ -65,25 +63,6 @@ def _rights_of(members: Resource, granter: Granter, member_id: UUID) -> Rights:
     rights = granter.locked[member_id].rights
     granter.refuse_stronger(rights)
     return rights
-
-
-def _keep_an_owner(granter: Granter, member_id: UUID) -> None:
-    """Answer 409 if no other owner could sign in. The owners' rows are locked."""
-    if is_last_owner(member_id, granter.locked):
-        raise Conflict(
-            "This is the last owner with the PHI level full and all sites. Make another member such"
-            " an owner first.",
-            code=Code.LAST_OWNER,
-        )
-    if granter.locked[member_id].rights.role is not Role.OWNER:
-        return
-    others = (each for other, each in granter.locked.items() if other != member_id)
-    if not any(map(is_way_in, issuers_of_owners(others))):
-        raise Conflict(
-            "The other owners sign in at issuers whose tokens do not count. Make a member who can"
-            " sign in an owner first.",
-            code=Code.NO_OWNER_COULD_SIGN_IN,
-        )
 
 
 def _without_removed(body: Mapping[str, Any]) -> dict[str, Any]:

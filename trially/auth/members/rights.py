@@ -95,13 +95,18 @@ def rights_of_member(member_id: UUID) -> Rights | None:
 
 
 def is_last_owner(member_id: UUID, locked: Mapping[UUID, LockedMember]) -> bool:
-    """Return whether a member is the only owner among the locked members, or the only one with all.
-
-    The tenant would lose all rights: an owner who lacks some cannot give them to another member.
-    """
+    """Return whether a member is the only owner among the locked members."""
     owners = [each for each, one in locked.items() if one.rights.role is Role.OWNER]
+    return owners == [member_id]
+
+
+def is_last_with_all_rights(member_id: UUID, locked: Mapping[UUID, LockedMember]) -> bool:
+    """Return whether no other one of the locked members has all rights.
+
+    The tenant would lose them: an owner who lacks some cannot give them to another member.
+    """
     with_all = [each for each, one in locked.items() if one.rights.are_all]
-    return [member_id] in (owners, with_all)
+    return with_all == [member_id]
 
 
 def _sites_of(member_ids: Iterable[UUID]) -> dict[UUID, frozenset[UUID]]:

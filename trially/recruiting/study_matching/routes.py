@@ -6,11 +6,10 @@ from typing import Any
 from uuid import UUID
 
 from flask import Blueprint
-from sqlalchemy import func
 
 from trially.auth.identity import current_identity
 from trially.auth.permissions import Permission, requires
-from trially.database.rows import Item, table_of
+from trially.database.rows import Item
 from trially.http.contract import (
     accepts,
     feature,
@@ -40,9 +39,9 @@ from trially.recruiting.study_matching.finding import (
     version_of,
     with_criteria,
 )
-from trially.recruiting.study_matching.model import Match, MatchDecision, MatchRun, Trigger
+from trially.recruiting.study_matching.listed import DECISIONS, MATCHES, RUNS
+from trially.recruiting.study_matching.model import Trigger
 from trially.recruiting.study_matching.moments import moment_of
-from trially.recruiting.study_matching.ranks import kinds_of_undecided
 from trially.recruiting.study_matching.refreshing import MATCH
 from trially.recruiting.study_matching.schema import (
     SHOWN_OF_PATIENT,
@@ -53,57 +52,17 @@ from trially.recruiting.study_matching.schema import (
     MatchQuerySchema,
     MatchRunQuerySchema,
     MatchRunSchema,
-    MatchSchema,
     PreviewBodySchema,
 )
 from trially.recruiting.study_matching.shown_numbers import shown_to_all_sites
 from trially.recruiting.study_matching.studies import MatchedStudy, active_studies
 from trially.recruiting.study_matching.studies_of_patients import studies_of_patient
 from trially.recruiting.valuesets.library import tenants_terminology
-from trially.resources.listing import equals
-from trially.resources.resource import Resource
-from trially.resources.scope import WHOLE_TENANT, of_patient
 from trially.tenancy.entitlements.features import Feature
 from trially.webhooks.emitting import emit
 from trially.webhooks.model import EventType
 
 bp = Blueprint("matches", __name__)
-
-_match, _run, _decision = table_of(Match).c, table_of(MatchRun).c, table_of(MatchDecision).c
-
-_undecided = func.jsonb_build_object(
-    *(part for pair in kinds_of_undecided(_match.rank).items() for part in pair)
-)
-
-MATCHES = Resource(
-    Match,
-    MatchSchema(),
-    scope=of_patient(_match.patient_id),
-    order={"rank": "asc", "id": "asc"},
-    hidden=[_match.rank],
-    computed=[_undecided.label("undecided")],
-    filters={"study_id": equals(_match.study_id), "verdict": equals(_match.verdict)},
-)
-RUNS = Resource(
-    MatchRun,
-    MatchRunSchema(),
-    scope=WHOLE_TENANT,
-    order={"id": "desc"},
-    filters={
-        "study_id": equals(_run.study_id),
-        "trigger": equals(_run.trigger),
-        "state": equals(_run.state),
-    },
-)
-DECISIONS = Resource(
-    MatchDecision,
-    MatchDecisionSchema(),
-    scope=of_patient(_decision.patient_id),
-    filters={
-        "study_id": equals(_decision.study_id),
-        "patient_id": equals(_decision.patient_id),
-    },
-)
 
 
 @bp.post("/studies/<uuid:study_id>/versions/<int:version>/preview")

@@ -4,7 +4,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-from trially.http.fields import EXAMPLE, Choice, EntityTag, Flag
+from trially.http.fields import EXAMPLE, Choice, EntityTag, Flag, JsonObject
 from trially.plain_text import to_plain
 from trially.recruiting.protocols.versions.model import (
     CriterionKind,
@@ -95,7 +95,7 @@ class CriterionSchema(Schema):
             " `unsupported` or `manual`.",
         },
     )
-    expression = fields.Dict(
+    expression = JsonObject(
         keys=fields.String(),
         values=fields.Raw(),
         allow_none=True,
@@ -140,7 +140,7 @@ class CriteriaSchema(Schema):
         dump_only=True,
         metadata={EXAMPLE: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"},
     )
-    counts = fields.Dict(
+    counts = JsonObject(
         keys=fields.String(),
         values=fields.Integer(),
         dump_only=True,

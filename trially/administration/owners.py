@@ -1,16 +1,46 @@
-"""Where the owners of the current tenant can sign in."""
+"""Keep an owner in the current tenant who can sign in and has all rights."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from uuid import UUID
 
 from trially.administration.issuers.schema import IssuerStatus
-from trially.auth.members.rights import LockedMember
+from trially.auth.members.rights import LockedMember, is_last_owner, is_last_with_all_rights
 from trially.auth.own_issuers import registering
 from trially.auth.own_issuers.verifying import own_issuers
 from trially.auth.roles import Role
 from trially.auth.tokens import UntrustedIssuerError
+from trially.http.codes import Code
+from trially.http.problems import Conflict
 from trially.state import app_state
 from trially.tenancy.context import current_tenant
 from trially.tenancy.own_issuers import TenantIssuer
+
+
+def keep_an_owner(member_id: UUID, members: Mapping[UUID, LockedMember]) -> None:
+    """Answer 409 if the tenant cannot do without a member's rights.
+
+    `members` has all owners, whose rows are locked.
+    """
+    if is_last_owner(member_id, members):
+        raise Conflict(
+            "This is the last owner of the tenant. Make another member an owner first.",
+            code=Code.LAST_OWNER,
+        )
+    if is_last_with_all_rights(member_id, members):
+        raise Conflict(
+            "This is the last owner with the PHI level full and all sites. Make another member such"
+            " an owner first.",
+            code=Code.LAST_OWNER,
+        )
+    if members[member_id].rights.role is not Role.OWNER:
+        return
+    others = (each for other, each in members.items() if other != member_id)
+    if not any(map(is_way_in, issuers_of_owners(others))):
+        raise Conflict(
+            "The other owners sign in at issuers whose tokens do not count. Make a member who can"
+            " sign in an owner first.",
+            code=Code.NO_OWNER_COULD_SIGN_IN,
+        )
 
 
 def issuers_of_owners(members: Iterable[LockedMember]) -> frozenset[str]:
