@@ -143,3 +143,50 @@ def test_a_day_to_come_is_not_the_day_when_it_comes(
     monkeypatch.setattr(lasting, "now", lambda: tomorrow.as_of)
 
     agree(place, {"observation": leaf}, patients, tomorrow)
+
+
+def _old_patients(number: int, at: dt.datetime) -> list[Patient]:
+    """Return patients with a record of an old day, some of whom have a recent one too."""
+    recent = hba1c(0, NOW.as_of - dt.timedelta(days=40))
+    facts = [
+        [hba1c(0, at)],
+        [hba1c(0, at, start_precision="day"), recent],
+        [hba1c(0, at)._replace(start_precision="month")],
+        [hba1c(0, at, start_precision="year"), recent],
+        [hba1c(0, at, value_number=Decimal(5)), recent],
+    ]
+    return [
+        patient(
+            10 * number + kind,
+            *(
+                each._replace(id=UUID(int=100 * number + 10 * kind + place))
+                for place, each in enumerate(those)
+            ),
+        )
+        for kind, those in enumerate(facts)
+    ]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Auckland", "America/Los_Angeles"])
+def test_records_before_the_window(place: Place, zone: str) -> None:
+    days = [round(months * 30.436875) + more for months in (18, 36) for more in range(-3, 4)]
+    undated = patient(1, hba1c(1)._replace(start_at=None, start_precision=None))
+    patients = [undated]
+    for number, ago in enumerate(days, 1):
+        patients += _old_patients(number, NOW.as_of - dt.timedelta(days=ago))
+    fill_with(place, *patients)
+    leaves: list[Json] = [
+        {
+            "observation": {
+                **MEASURED["observation"],
+                **pick,
+                "within": {"from": f"-P{months}M"},
+                "value": {"gte": 7, "unit": "%"},
+            }
+        }
+        for months in (17, 18, 19, 36, 150)
+        for pick in ({}, {"pick": "any", "min_count": 2}, {"pick": "all"}, {"pick": "earliest"})
+    ]
+
+    with place.inside(place.tenant):
+        check(leaves, patients, replace(NOW, zone=ZoneInfo(zone)), "kind", place.score)

@@ -38,7 +38,7 @@ def test_recent_encounters_are_found_from_an_index(
 ) -> None:
     member = as_member(make_tenant(tier))
     patient = make_patient(member)
-    recent = Narrowing(frozenset(), since=dt.date(2024, 12, 20))
+    recent = Narrowing(ended_since=dt.date(2024, 12, 20))
 
     with app.app_context(), tenant_context(str(member.tenant.id)):
         with transaction():

@@ -14,18 +14,22 @@ from trially.recruiting.criteria.days import Moment
 from trially.recruiting.criteria.evaluation.leaves import ENGINE_VERSION
 from trially.recruiting.criteria.evaluation.subjects import StudyContext
 from trially.recruiting.criteria.language.criteria import dump_expression
+from trially.recruiting.criteria.language.durations import Duration
 from trially.recruiting.criteria.language.nodes import Node
 from trially.recruiting.criteria.language.person_leaves import Leaf
 from trially.recruiting.criteria.selectors import Attribute, Selector
 from trially.recruiting.criteria.units.table import UNIT_TABLE_VERSION
 
-PACKING_VERSION = 3
+PACKING_VERSION = 4
 """Grows with each change of what frames hold, or of how they are packed."""
 
 
-def name_frame(selector: Selector, moment: Moment) -> bytes:
-    """Return the name of a frame."""
-    return _digest(PACKING_VERSION, ENGINE_VERSION, str(moment.days.zone), *_selected(selector))
+def name_frame(selector: Selector, moment: Moment, look_back: Duration | None) -> bytes:
+    """Return the name of a frame. It has the records of a look-back, or of all time."""
+    return _digest(
+        *(PACKING_VERSION, ENGINE_VERSION, str(moment.days.zone)),
+        *(str(look_back), *_selected(selector)),
+    )
 
 
 def name_leaf(leaf: Leaf, selector: Selector, moment: Moment, study: StudyContext) -> bytes:

@@ -113,8 +113,14 @@ class Frame:
             },
             default=str,
         )
-        content = len(head).to_bytes(_LENGTH_BYTES) + head + self.rows.tobytes()
-        return zstandard.ZstdCompressor(level=_LEVEL).compress(content)
+        size = _LENGTH_BYTES + len(head) + self.rows.nbytes
+        compressor = zstandard.ZstdCompressor(level=_LEVEL).compressobj(size=size)
+        compressed = [
+            compressor.compress(len(head).to_bytes(_LENGTH_BYTES)),
+            compressor.compress(head),
+            compressor.compress(np.ascontiguousarray(self.rows).data),
+        ]
+        return b"".join([*compressed, compressor.flush()])
 
     @classmethod
     def load(cls, stored: bytes) -> "Frame":
@@ -176,7 +182,8 @@ def read_frame(
     hard_ordinals = np.unique(rows["ordinal"] if whole else rows["ordinal"][hard])
     simple = chosen & ~np.isin(rows["ordinal"], hard_ordinals)
     ids = patient_ids(hard_ordinals.tolist())
-    since = moment.today if selector.keeps == Keeps.LATEST else 0
+    is_for_later = selector.keeps == Keeps.LATEST or narrowing != NOTHING_LEFT_OUT
+    since = moment.today if is_for_later else 0
     return Frame(rows[simple], _read_hard(selector, moment, ids), vocabulary, since)
 
 

@@ -121,11 +121,12 @@ _OF_PATIENTS = "\nAND fact.patient_id = ANY (%(patients)s::uuid[])"
 
 # The latest that has surely begun by `as_of`, and all that may be as late: a day begins up to a day
 # earlier or later in another zone. What may begin later than `as_of` stays, so that the rows serve
-# later days too.
+# later days too. The rows come from the latest to the earliest: of one that is not earlier than the
+# latest, `latest_at` may be null.
 _LATEST = f"""
 SELECT *, max(start_at) FILTER (
         WHERE start_at <= %(begun_by)s AND NOT {IS_ROUGH.format("start")}
-    ) OVER (PARTITION BY patient_id) AS latest_at
+    ) OVER (PARTITION BY patient_id ORDER BY start_at DESC ROWS UNBOUNDED PRECEDING) AS latest_at
 FROM ({{facts}}) AS fact
 """
 _IS_LATEST = f"""WHERE start_at IS NULL OR {IS_ROUGH.format("start")} OR latest_at IS NULL

@@ -19,11 +19,9 @@ from trially.recruiting.criteria.days import Moment
 from trially.recruiting.criteria.evaluation.engine import Engine
 from trially.recruiting.criteria.evaluation.folding import BITS_OF, Bits
 from trially.recruiting.criteria.evaluation.subjects import StudyContext
-from trially.recruiting.criteria.evaluation.windows import WindowDays
 from trially.recruiting.criteria.language.codes import NO_CODES
 from trially.recruiting.criteria.language.person_leaves import Leaf
 from trially.recruiting.criteria.language.record_leaves import Encounter, Observation
-from trially.recruiting.criteria.rows import UNDATED
 from trially.recruiting.criteria.selectors import Selector
 from trially.recruiting.matching import lasting, stored
 from trially.recruiting.matching.bits import pack, unpack
@@ -42,7 +40,7 @@ from trially.recruiting.matching.facts import in_portions
 from trially.recruiting.matching.frames import Frame, read_frame
 from trially.recruiting.matching.judging import judge_leaf
 from trially.recruiting.matching.lasting import begins_later, end_of_day, lasts_all_day
-from trially.recruiting.matching.narrowing import Narrowing
+from trially.recruiting.matching.narrowing import Narrowing, narrowing_of
 from trially.recruiting.matching.observed import is_packed
 from trially.recruiting.matching.panel import Panel
 from trially.recruiting.matching.people import People, read_people
@@ -51,7 +49,7 @@ from trially.recruiting.matching.subjects import (
     number_changes,
     patients_with,
 )
-from trially.recruiting.matching.vocabulary import known_words
+from trially.recruiting.matching.vocabulary import NO_WORDS, Vocabulary, known_words
 from trially.recruiting.patients.choices import RecordStatus
 
 FEW_PATIENTS = 2_000
@@ -173,30 +171,24 @@ class SetWise:
 
     def _frame(self, leaf: Leaf, selector: Selector) -> Frame:
         """Return the frame of a selector: as stored, patched, or read from the records."""
-        if isinstance(leaf, Observation) and not is_packed(leaf):
-            return read_frame(selector, self.moment, patients_with, whole=True)
-        if isinstance(leaf, Encounter) and leaf.in_ == NO_CODES:
-            return read_frame(selector, self.moment, patients_with, narrowing=self._narrowing(leaf))
-        name = name_frame(selector, self.moment)
+        narrowing = narrowing_of(leaf, self.moment)
+        is_whole = isinstance(leaf, Observation) and not is_packed(leaf)
+        if is_whole or (isinstance(leaf, Encounter) and leaf.in_ == NO_CODES):
+            return self._read(selector, narrowing, is_whole=is_whole)
+        name = name_frame(selector, self.moment, narrowing.look_back)
         if name not in self._frames:
-            self._frames[name] = self._read_frame(name, selector)
+            self._frames[name] = self._stored_or_read(name, selector, narrowing)
         return self._frames[name]
 
-    def _narrowing(self, leaf: Encounter) -> Narrowing:
-        """Return what a leaf about encounters of all codes does not read: most of them."""
-        first, _ = WindowDays(leaf.within).at(self.moment)
-        since = None if first == UNDATED else dt.date.fromordinal(first - 1)
-        return Narrowing(frozenset(each.value for each in leaf.class_), since)
-
-    def _read_frame(self, name: bytes, selector: Selector) -> Frame:
+    def _stored_or_read(self, name: bytes, selector: Selector, narrowing: Narrowing) -> Frame:
         kept = stored.read_frame(name, self.today)
         frame = None if kept is None else Frame.load(kept.content)
         if kept is None or frame is None or frame.since > self.moment.today:
-            frame = read_frame(selector, self.moment, patients_with, known_words(selector))
+            frame = self._read(selector, narrowing, known_words(selector))
         elif kept.change_number == self.change_number:
             return frame
         else:
-            frame = self._brought_up_to_date(frame, kept.change_number, selector)
+            frame = self._brought_up_to_date(frame, kept.change_number, selector, narrowing)
         content = frame.dump()
         is_stored = self._is_for_now and (self._is_past or lasts_all_day(frame, self.moment))
         if len(content) <= MOST_STORED_BYTES and is_stored:
@@ -213,23 +205,34 @@ class SetWise:
         """Whether the moment is not to come. Later on that day, a frame is still right."""
         return self.moment.at <= lasting.now()
 
-    def _brought_up_to_date(self, frame: Frame, number: int, selector: Selector) -> Frame:
-        changed = self._few_changed(number)
-        if changed is None:
-            return read_frame(selector, self.moment, patients_with, frame.vocabulary)
-        return self._patch_frame(frame, selector, changed)
-
-    def _patch_frame(
-        self, frame: Frame, selector: Selector, changed: Mapping[int, UUID | None]
+    def _brought_up_to_date(
+        self, frame: Frame, number: int, selector: Selector, narrowing: Narrowing
     ) -> Frame:
         """Return a frame with the records of changed patients as they are now."""
+        changed = self._few_changed(number)
+        if changed is None:
+            return self._read(selector, narrowing, frame.vocabulary)
         kept = frame.without(np.array(list(changed), np.int32))
         patients = [each for each in changed.values() if each is not None]
         if not patients:
             return kept
-        moment = self.moment
-        read = read_frame(selector, moment, patients_with, frame.vocabulary, patients)
-        return kept.with_(read)
+        return kept.with_(self._read(selector, narrowing, frame.vocabulary, patients))
+
+    def _read(
+        self,
+        selector: Selector,
+        narrowing: Narrowing,
+        vocabulary: Vocabulary = NO_WORDS,
+        patients: Sequence[UUID] | None = None,
+        *,
+        is_whole: bool = False,
+    ) -> Frame:
+        """Read the records of all patients, or of some."""
+        return read_frame(
+            *(selector, self.moment, patients_with, vocabulary, patients),
+            narrowing=narrowing,
+            whole=is_whole,
+        )
 
     def _few_changed(self, number: int) -> Mapping[int, UUID | None] | None:
         """Return the patients who changed since a number, by ordinal; None if they are many."""

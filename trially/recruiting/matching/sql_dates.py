@@ -21,3 +21,7 @@ LAST_AT = f"""(CASE WHEN start_at IS NULL OR {IS_ROUGH.format("start")}
 `ix_clinical_fact_visited` has encounters in this order. PostgreSQL uses it only for the same text;
 the migration has its own copy.
 """
+
+BEGINS_SINCE = f"""(start_at >= %(begun_since)s OR start_at IS NULL
+    OR {IS_ROUGH.format("start")})"""
+"""Whether a record may have begun at the parameter `begun_since` or later."""
