@@ -76,7 +76,8 @@ class SetWise:
         self.study = study
         self.today = dt.date.fromordinal(moment.today)
         self.change_number = number_changes()
-        self._frames: dict[bytes, Frame] = {}
+        self._last_frame: tuple[bytes, Frame] | None = None
+        """The frame that was read last. Several would take as much memory as their patients."""
         self._brief: set[Leaf] = set()
         """Leaves whose results may change later on the day. They are not stored."""
         self._coverage_lasts = True
@@ -90,7 +91,7 @@ class SetWise:
         }
         found = stored.read_leaves([*names.values(), self._living_name], self.today)
         results = self._patch(engine, names, found)
-        missing = [leaf for leaf in engine.leaves if names[leaf] not in results]
+        missing = [leaf for leaf in engine.by_selector() if names[leaf] not in results]
         new = {names[leaf]: self._judge(leaf, engine) for leaf in missing}
         if self._living_name in found and self._living_name in results:
             self.__dict__["universe"] = results[self._living_name].met
@@ -176,9 +177,10 @@ class SetWise:
         if is_whole or (isinstance(leaf, Encounter) and leaf.in_ == NO_CODES):
             return self._read(selector, narrowing, is_whole=is_whole)
         name = name_frame(selector, self.moment, narrowing.look_back)
-        if name not in self._frames:
-            self._frames[name] = self._stored_or_read(name, selector, narrowing)
-        return self._frames[name]
+        if self._last_frame is None or self._last_frame[0] != name:
+            self._last_frame = None
+            self._last_frame = name, self._stored_or_read(name, selector, narrowing)
+        return self._last_frame[1]
 
     def _stored_or_read(self, name: bytes, selector: Selector, narrowing: Narrowing) -> Frame:
         kept = stored.read_frame(name, self.today)

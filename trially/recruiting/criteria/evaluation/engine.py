@@ -60,6 +60,10 @@ class Engine:
                 leaf.missing if isinstance(leaf, RecordLeaf | Pregnancy) else Missing.UNKNOWN
             )
 
+    def by_selector(self) -> list[Leaf]:
+        """Return the leaves in an order in which those with the same selector follow each other."""
+        return sorted(self.leaves, key=lambda leaf: self._numbers[self.index_of[leaf]])
+
     def subject(
         self,
         chart: Chart,
