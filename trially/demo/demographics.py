@@ -4,7 +4,8 @@ from typing import Any
 
 from trially.demo.chart import Chart
 from trially.demo.codes import HL7
-from trially.demo.places import STREETS
+from trially.demo.places import STREETS, Place
+from trially.geolocation import GEOLOCATION
 
 MRN_SYSTEM = "https://demo.trially.example/mrn"
 US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition"
@@ -68,10 +69,20 @@ def write_patient(chart: Chart) -> None:
                 "state": person.place.state,
                 "postalCode": person.place.postal_code,
                 "country": "US",
+                "extension": [to_geolocation(person.place)],
             }
         ],
         communication=[to_communication(draw_language(chart, race, ethnicity))],
     )
+
+
+def to_geolocation(place: Place) -> dict[str, Any]:
+    """Return FHIR's extension for where an address is: the centre of its town."""
+    degrees = {"latitude": place.latitude, "longitude": place.longitude}
+    return {
+        "url": GEOLOCATION,
+        "extension": [{"url": name, "valueDecimal": value} for name, value in degrees.items()],
+    }
 
 
 def to_extension(name: str, coded: tuple[str, str]) -> dict[str, Any]:

@@ -39,6 +39,8 @@ class DemoSite:
     city: str
     state: str
     postal_code: str
+    latitude: float
+    longitude: float
     investigator: str
 
 
@@ -70,7 +72,8 @@ def person(slug: str, given: str, family: str, role: str) -> DemoPerson:
 
 def site(name: str, place: Place, investigator: str) -> DemoSite:
     """Return a site in one of the places where patients live."""
-    return DemoSite(name, place.city, place.state, place.postal_code, investigator)
+    town = (place.city, place.state, place.postal_code, place.latitude, place.longitude)
+    return DemoSite(name, *town, investigator)
 
 
 DEMO_ORGANISATIONS = (

@@ -1,11 +1,15 @@
-"""Fields of schemas whose limits come from the model's columns."""
+"""Fields that several resources share: texts as long as their columns, and places on earth."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
+from marshmallow import ValidationError, fields, validate
 from sqlalchemy import Column
 
 from trially.database.model import length_of
-from trially.http.fields import Text
+from trially.geolocation import MOST_DEGREES
+from trially.http.fields import EXAMPLE, Text
 
 
 def text(column: Column[str], **options: Any) -> Text:
@@ -14,3 +18,33 @@ def text(column: Column[str], **options: Any) -> Text:
     Raises `TypeError` for a column without a length.
     """
     return Text(length_of(column), **options)
+
+
+class Degrees(fields.Float):
+    """A latitude or longitude in degrees (WGS 84): a JSON number, or null."""
+
+    def __init__(
+        self, name: str, example: float, metadata: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
+        most = MOST_DEGREES[name]
+        super().__init__(
+            allow_none=True,
+            validate=validate.Range(-most, most),
+            metadata={EXAMPLE: example, "description": "Degrees, WGS 84.", **metadata},
+        )
+
+    def _validated(self, value: Any) -> Any:
+        if isinstance(value, bool | str):
+            raise self.make_error("invalid", input=value)
+        return super()._validated(value)
+
+
+def check_place(values: Mapping[str, Any]) -> None:
+    """Reject a latitude without a longitude, and a longitude without a latitude.
+
+    They are given together and removed together, so that a patch leaves no half of a place.
+    """
+    for name, other in (("latitude", "longitude"), ("longitude", "latitude")):
+        is_alone = name in values and other not in values
+        if is_alone or (values.get(name) is not None and values.get(other) is None):
+            raise ValidationError(f"Give {other} too, or null for both.", name)

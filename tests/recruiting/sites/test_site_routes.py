@@ -22,6 +22,8 @@ def test_a_site_is_added_shown_and_changed(member: Member) -> None:
         "state": None,
         "postal_code": None,
         "country": None,
+        "latitude": None,
+        "longitude": None,
         "custom": {},
         "created_at": site["created_at"],
         "updated_at": site["created_at"],

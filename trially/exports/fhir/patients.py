@@ -15,6 +15,7 @@ from trially.exports.fhir.elements import (
     reference,
     valid_date,
 )
+from trially.geolocation import GEOLOCATION, MOST_DEGREES
 from trially.recruiting.sources.model import MANUAL_SOURCE
 
 _US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition"
@@ -173,9 +174,18 @@ def _addresses(patient: Row) -> list[Json]:
             "state": address.get("state"),
             "postalCode": address.get("postal_code"),
             "country": address.get("country"),
+            "extension": _place(address),
         }
     )
     return [{"use": "home", **written}] if written else []
+
+
+def _place(address: dict[str, Any]) -> list[Json] | None:
+    """Return FHIR's extension for where an address is."""
+    if address.get("latitude") is None:
+        return None
+    parts = [{"url": name, "valueDecimal": address[name]} for name in MOST_DEGREES]
+    return [{"url": GEOLOCATION, "extension": parts}]
 
 
 def _languages(patient: Row) -> list[Json]:

@@ -78,6 +78,8 @@ FIELDS: Mapping[TableKind, Sequence[Field]] = {
         _field("state", "province bundesland region"),
         _field("postal_code", "postalcode zip zipcode postcode plz postleitzahl"),
         _field("country", "land countrycode"),
+        _field("latitude", "lat breitengrad breite geolat"),
+        _field("longitude", "lon lng long laengengrad laenge geolon geolng"),
         _field("language", "preferredlanguage sprache"),
         _field("deceased", "isdeceased dead verstorben"),
         _field("death_date", "dateofdeath deathdate dod deceaseddate todesdatum sterbedatum"),

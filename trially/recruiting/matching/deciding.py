@@ -36,8 +36,11 @@ class Wanted:
     coverage: bool
     """Whether it matters if the records cover the day."""
 
+    place: bool
+    """Whether it matters where the patient lives."""
 
-EVERYTHING = Wanted("true", {}, (), coverage=True)
+
+EVERYTHING = Wanted("true", {}, (), coverage=True, place=True)
 
 
 def wanted_by(selectors: Iterable[Selector]) -> Wanted:
@@ -61,6 +64,7 @@ def wanted_by(selectors: Iterable[Selector]) -> Wanted:
         parameters,
         list(_latest(distinct)),
         any(Attribute.COVERAGE in each.attributes for each in distinct),
+        any(Attribute.PLACE in each.attributes for each in distinct),
     )
 
 

@@ -49,6 +49,11 @@ def name_people(moment: Moment) -> bytes:
     return _digest(PACKING_VERSION, "people", str(moment.days.zone))
 
 
+def name_homes() -> bytes:
+    """Return the name of the frame of where patients live."""
+    return _digest(PACKING_VERSION, "homes")
+
+
 def name_living(moment: Moment) -> bytes:
     """Return the name of the set of those who are alive."""
     return _digest(PACKING_VERSION, "living", str(moment.days.zone))

@@ -8,10 +8,11 @@ from trially.recruiting.criteria.evaluation.folding import BITS_OF, Bits
 from trially.recruiting.criteria.evaluation.leaves import compile_leaf
 from trially.recruiting.criteria.evaluation.subjects import StudyContext, Subject
 from trially.recruiting.criteria.facts import Person
-from trially.recruiting.criteria.language.person_leaves import Age, Deceased, Leaf, Sex
+from trially.recruiting.criteria.language.person_leaves import Age, Deceased, Distance, Leaf, Sex
 from trially.recruiting.criteria.language.record_leaves import Observation, Pregnancy, RecordLeaf
 from trially.recruiting.criteria.selectors import Selector
 from trially.recruiting.matching.bits import pack
+from trially.recruiting.matching.distances import judge_distance
 from trially.recruiting.matching.frames import Frame
 from trially.recruiting.matching.observed import judge_observations
 from trially.recruiting.matching.panel import NOT_COVERING, Panel, Results
@@ -36,6 +37,8 @@ def judge_leaf(
         return _bits(judge_sex(leaf, panel), panel)
     if isinstance(leaf, Deceased):
         return _bits(judge_deceased(leaf, panel), panel)
+    if isinstance(leaf, Distance):
+        return _bits(judge_distance(leaf, panel, study.places), panel)
     if frame is None:
         return _judge_alike(leaf, panel, study)
     results = _judge_packed(leaf, selector, frame, panel, terminology)

@@ -1,6 +1,6 @@
 """The patients of a tenant on one day, and what leaves yield for those without a record."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -31,6 +31,15 @@ class Panel:
 
     is_covered: Flags
     """By ordinal: whether a record of any type is within the tenant's look-back."""
+
+    read_homes: Callable[[], Rows]
+    """Returns where patients live: `HOME` with ordinals below `size`. It is called once, if at
+    all: most studies have no criterion about distance."""
+
+    @cached_property
+    def homes(self) -> Rows:
+        """Where patients live, as far as it is known."""
+        return self.read_homes()
 
     @property
     def size(self) -> int:

@@ -13,7 +13,6 @@ from uuid import UUID
 
 import numpy as np
 
-from trially.database.sealing import field_state
 from trially.recruiting.criteria.code_sets import Terminology
 from trially.recruiting.criteria.days import Moment
 from trially.recruiting.criteria.evaluation.engine import Engine
@@ -38,6 +37,7 @@ from trially.recruiting.matching.digests import (
 )
 from trially.recruiting.matching.facts import in_portions
 from trially.recruiting.matching.frames import Frame, read_frame
+from trially.recruiting.matching.homes import kept_homes
 from trially.recruiting.matching.judging import judge_leaf
 from trially.recruiting.matching.lasting import begins_later, end_of_day, lasts_all_day
 from trially.recruiting.matching.narrowing import Narrowing, narrowing_of
@@ -109,20 +109,20 @@ class SetWise:
     @cached_property
     def people(self) -> People:
         """All patients whose records are current."""
-        name = name_people(self.moment)
-        kept = stored.read_frame(name, self.today)
-        if kept is not None and kept.change_number == self.change_number:
-            return People.load(kept.content)
-        people = read_people(self.moment)
-        # A stored frame would show birth dates that the tenant encrypts.
-        if not field_state().is_sealed:
-            stored.write_frame(name, self.change_number, people.dump(), self.today)
-        return people
+        return stored.kept_or_read(
+            *(name_people(self.moment), self.change_number, self.today),
+            read=lambda: read_people(self.moment),
+            dump=People.dump,
+            load=People.load,
+        )
 
     @cached_property
     def panel(self) -> Panel:
         """All patients on the day."""
-        return Panel(self.moment, self.people, self._coverage())
+        return Panel(
+            *(self.moment, self.people, self._coverage()),
+            lambda: kept_homes(self.change_number, self.today),
+        )
 
     @cached_property
     def _living_name(self) -> bytes:

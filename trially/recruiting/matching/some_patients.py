@@ -23,6 +23,7 @@ from trially.recruiting.criteria.language.record_leaves import Observation
 from trially.recruiting.criteria.selectors import Selector
 from trially.recruiting.matching.coverage import read_newest
 from trially.recruiting.matching.frames import Frame, read_frame
+from trially.recruiting.matching.homes import read_homes
 from trially.recruiting.matching.judging import judge_leaf
 from trially.recruiting.matching.observed import is_packed
 from trially.recruiting.matching.panel import Panel
@@ -77,7 +78,8 @@ class SomePatients:
         """The patients on the day, by place."""
         rows = read_people(self.moment, self.ordinals).rows
         people = People(self._placed(rows))
-        return Panel(self.moment, people, self._covered()[: people.size])
+        covered = self._covered()[: people.size]
+        return Panel(self.moment, people, covered, lambda: self._placed(read_homes(self.ordinals)))
 
     def _covered(self) -> NDArray[np.bool_]:
         """Return by place whether a patient is covered."""

@@ -4,8 +4,8 @@ An entry says up to which change of the tenant's patients it is right.
 """
 
 import datetime as dt
-from collections.abc import Collection, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Mapping
+from typing import NamedTuple, TypeVar
 
 import zstandard
 from sqlalchemy import Column, Table, delete, select, update
@@ -14,6 +14,7 @@ from uuid_utils.compat import uuid7
 
 from trially.database.placement import current_placement
 from trially.database.rows import of_current_tenant, table_of
+from trially.database.sealing import field_state
 from trially.database.session import db
 from trially.recruiting.criteria.evaluation.folding import Bits
 from trially.recruiting.matching.model import MatchFrame, MatchLeaf
@@ -30,6 +31,9 @@ MOST_FRAMES, MOST_LEAVES = 500, 10_000
 _frame, _leaf = table_of(MatchFrame), table_of(MatchLeaf)
 
 _LEVEL = 1
+
+
+T = TypeVar("T")
 
 
 class KeptFrame(NamedTuple):
@@ -79,6 +83,26 @@ def write_frame(name: bytes, change_number: int, content: bytes, today: dt.date)
             },
         )
     )
+
+
+def kept_or_read(
+    name: bytes,
+    change_number: int,
+    today: dt.date,
+    *,
+    read: Callable[[], T],
+    dump: Callable[[T], bytes],
+    load: Callable[[bytes], T],
+) -> T:
+    """Return columns of all patients: as stored if no patient has changed, else read again."""
+    kept = read_frame(name, today)
+    if kept is not None and kept.change_number == change_number:
+        return load(kept.content)
+    found = read()
+    # A stored frame would show birth dates and addresses that the tenant encrypts.
+    if not field_state().is_sealed:
+        write_frame(name, change_number, dump(found), today)
+    return found
 
 
 def read_leaves(names: Collection[bytes], as_of: dt.date) -> dict[bytes, KeptLeaf]:

@@ -63,7 +63,10 @@ RECORD_NUMBERS = "patient.number"
 """The context of MRNs and of other identifiers: SQL chooses an MRN among the identifiers."""
 
 ADDRESS_WIDTHS = {"line": 1000, "city": 200, "state": 200, "postal_code": 200, "country": 200}
-"""Most characters of each part of `Patient.address`, which is JSON and has no column per part."""
+"""Most characters of each text of `Patient.address`, which is JSON and has no column per part.
+
+Its numbers are those of `MOST_DEGREES`: either both are there or neither is.
+"""
 
 
 class Patient(Timestamped, Versioned, TenantModel):

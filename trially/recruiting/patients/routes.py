@@ -14,6 +14,7 @@ from trially.auth.identity import current_identity
 from trially.auth.permissions import Permission, requires
 from trially.database.rows import Item, table_of
 from trially.database.sealed_types import FormsOfDate
+from trially.geolocation import MOST_DEGREES
 from trially.http.contract import (
     accepts,
     accepts_merge_patch,
@@ -179,7 +180,7 @@ def change_patient(patient_id: UUID, versions: Versions | None, body: dict[str, 
     The body is a merge patch (RFC 7396): members that it lacks stay, and null removes a value.
     `If-Match` must name the version that the caller has seen, or the answer is 412. Fields that are
     masked for the caller cannot be changed. If another patient has the MRN, the answer is 409, as
-    for a new patient.
+    for a new patient. Another address without latitude and longitude removes those of the former.
     """
     check_patch(CustomResource.PATIENT, body)
     if "mrn" in body:
@@ -187,7 +188,7 @@ def change_patient(patient_id: UUID, versions: Versions | None, body: dict[str, 
         PATIENTS.get(patient_id)
         refuse_taken_mrn(body["mrn"], wanted_for=patient_id)
     settle_before_change(patient_id)
-    changes = PATIENTS.merged(patient_id, body)
+    changes = PATIENTS.merged(patient_id, _with_new_place(body))
     derived = _death_of(body)
     if "birth_date" in body:
         derived["birth_date_precision"] = "day"
@@ -239,6 +240,14 @@ def follow_change(patient: Item, fields: AbstractSet[str]) -> Item:
         return patient
     redate_records([patient["id"]])
     return PATIENTS.get(patient["id"])
+
+
+def _with_new_place(body: dict[str, Any]) -> dict[str, Any]:
+    """Return a patch that leaves no latitude and longitude of an address that it changes."""
+    address = body.get("address")
+    if not address or "latitude" in address:
+        return body
+    return {**body, "address": {**address, **dict.fromkeys(MOST_DEGREES)}}
 
 
 def _death_of(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 import datetime as dt
 from collections.abc import Mapping
+from typing import Any
 
-from marshmallow import Schema, ValidationError, fields
+from marshmallow import Schema, ValidationError, fields, validates_schema
 
 from trially.database.rows import table_of
 from trially.http.fields import (
@@ -32,7 +33,7 @@ from trially.recruiting.patients.choices import (
 )
 from trially.recruiting.patients.corrections.schema import CorrectionSchema
 from trially.recruiting.patients.model import ADDRESS_WIDTHS, SORTS, Patient
-from trially.resources.fields import text
+from trially.resources.fields import Degrees, check_place, text
 
 columns = table_of(Patient).c
 
@@ -68,6 +69,13 @@ class AddressSchema(Schema):
     state = _part("state", "NE", value_set("state"))
     postal_code = _part("postal_code", "68102", POSTAL_CODE)
     country = _part("country", "US", value_set("country"))
+    latitude = Degrees("latitude", 41.25626, IDENTIFIER)
+    longitude = Degrees("longitude", -95.94043, IDENTIFIER)
+
+    @validates_schema
+    def check_place(self, values: dict[str, Any], **_: Any) -> None:
+        """Reject half of a place."""
+        check_place(values)
 
 
 class ImpossibleDatesSchema(Schema):

@@ -3,12 +3,13 @@
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import CheckConstraint, String, UniqueConstraint
+from sqlalchemy import CheckConstraint, Double, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.database.classes import REMOVED, choice, classify, identifier, json_of, one_of
 from trially.database.model import TenantModel, Timestamped, Versioned
 from trially.database.protection import OF_ORGANISATIONS, protect
+from trially.database.since import since
 from trially.recruiting.custom_fields.model import readable_values
 from trially.resources.sorting import by, ignoring_case, index_sorts
 
@@ -32,6 +33,9 @@ class Site(Timestamped, Versioned, TenantModel):
     state: Mapped[str | None] = mapped_column(String(100))
     postal_code: Mapped[str | None] = mapped_column(String(20))
     country: Mapped[str | None] = mapped_column(String(100))
+    latitude: Mapped[float | None] = mapped_column(Double, info=since("0043"))
+    longitude: Mapped[float | None] = mapped_column(Double, info=since("0043"))
+    """Degrees (WGS 84), for criteria about distance."""
     custom: Mapped[dict[str, Any]] = readable_values()
     """Values of the tenant's own fields, by name."""
 
@@ -52,7 +56,7 @@ classify(
     {
         identifier("site"): "name",
         choice(SiteStatus): "status",
-        REMOVED: "investigator city postal_code",
+        REMOVED: "investigator city postal_code latitude longitude",
         one_of("state"): "state",
         one_of("country"): "country",
         json_of("emptied"): "custom",

@@ -1,13 +1,15 @@
 """Sites as clients write and read them."""
 
-from marshmallow import Schema, fields
+from typing import Any
+
+from marshmallow import Schema, fields, validates_schema
 
 from trially.database.rows import table_of
 from trially.http.fields import Choice, EntityTag, PageQuerySchema, Sort
 from trially.recruiting.custom_fields.choices import CustomResource
 from trially.recruiting.custom_fields.value_schemas import CustomFiltersSchema, custom_values
 from trially.recruiting.sites.model import SORTS, Site, SiteStatus
-from trially.resources.fields import text
+from trially.resources.fields import Degrees, check_place, text
 
 columns = table_of(Site).c
 
@@ -24,9 +26,16 @@ class SiteSchema(Schema):
     state = text(columns.state, allow_none=True, example="NE")
     postal_code = text(columns.postal_code, allow_none=True, example="68102")
     country = text(columns.country, allow_none=True, example="US")
+    latitude = Degrees("latitude", 41.25626)
+    longitude = Degrees("longitude", -95.94043)
     custom = custom_values(CustomResource.SITE)
     created_at = fields.AwareDateTime(dump_only=True)
     updated_at = fields.AwareDateTime(dump_only=True)
+
+    @validates_schema
+    def check_place(self, values: dict[str, Any], **_: Any) -> None:
+        """Reject half of a place."""
+        check_place(values)
 
 
 class SiteQuerySchema(PageQuerySchema, CustomFiltersSchema):

@@ -12,7 +12,12 @@ from trially.recruiting.criteria.language.criteria import SCHEMA_VERSION, parse_
 from trially.recruiting.criteria.language.problems import CriteriaError
 from trially.recruiting.protocols.versions.expressions import errors_of
 from trially.recruiting.studies.routes import STUDIES
-from trially.recruiting.study_matching.studies import MatchedStudy, find_active, find_version
+from trially.recruiting.study_matching.studies import (
+    MatchedStudy,
+    find_active,
+    find_version,
+    with_places,
+)
 from trially.recruiting.valuesets.library import tenants_terminology
 
 
@@ -57,7 +62,7 @@ def with_criteria(study: MatchedStudy, criteria: list[dict[str, Any]]) -> Matche
         for number, each in enumerate(criteria)
     ]
     parsed = parse_criteria({"schema": SCHEMA_VERSION, "criteria": written})
-    return MatchedStudy(study.study_id, study.version_id, parsed)
+    return next(with_places([MatchedStudy(study.study_id, study.version_id, parsed)]))
 
 
 def _asked(criterion: dict[str, Any]) -> dict[str, Any]:

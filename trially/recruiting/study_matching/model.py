@@ -37,7 +37,7 @@ class Trigger(StrEnum):
     ACTIVATION = "activation"
     """A version of the protocol was activated."""
     CHANGES = "changes"
-    """Patients or their records have changed."""
+    """Patients, their records or the study's sites have changed."""
     NEW_DAY = "new_day"
     """Ages and windows depend on the day."""
     REQUEST = "request"

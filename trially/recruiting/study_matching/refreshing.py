@@ -14,7 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import and_, exists, func, not_, select
 
-from trially.audit_notes import AuditNotes
+from trially.audit_notes import AuditNotes, Change
 from trially.auth.permissions import Permission
 from trially.database.changes import changes_noted
 from trially.database.placement import current_placement
@@ -53,6 +53,9 @@ MOST_TENANTS_KNOWN = 10_000
 
 WATCHED = frozenset({"patient", "clinical_fact"})
 
+LOCATING = frozenset({"latitude", "longitude", "status"})
+"""Columns of a site by which distances change."""
+
 OPERATOR = "trially: matches"
 """Who the audit log and the jobs name for matches that follow changes."""
 
@@ -82,6 +85,22 @@ def follow_changes(notes: AuditNotes) -> None:
         asked[tenant_id] = time.monotonic()
 
     request_state().after_commit.append(note_asked)
+
+
+@changes_noted.connect
+def follow_sites(notes: AuditNotes) -> None:
+    """Ask for the matches of studies whose criteria are about distance, if their sites change."""
+    if any(_says_where(each) for each in notes.changes):
+        for study in active_studies():
+            if study.wants_places:
+                parameters = {"study_id": str(study.study_id), "trigger": Trigger.CHANGES}
+                enqueue(MATCH, parameters, operator=OPERATOR)
+
+
+def _says_where(change: Change) -> bool:
+    """Return whether a change is of a site's place, or of the sites of a study."""
+    columns = {"site": LOCATING, "study_site": {"status"}}.get(change.table, frozenset())
+    return bool(columns & change.values.keys())
 
 
 def refresh(turn: Turn) -> None:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from uuid import UUID
 
@@ -20,9 +20,10 @@ from trially.recruiting.criteria.evaluation.verdicts import (
 )
 from trially.recruiting.criteria.facts import Place
 from trially.recruiting.criteria.language.criteria import Criteria, Side
-from trially.recruiting.criteria.language.person_leaves import Leaf
+from trially.recruiting.criteria.language.person_leaves import Distance, Leaf
 from trially.recruiting.protocols.versions.expressions import criteria_of
 from trially.recruiting.protocols.versions.model import ProtocolVersion, VersionStatus
+from trially.recruiting.study_matching.places import places_of
 from trially.state import app_state
 
 _version = table_of(ProtocolVersion).c
@@ -40,7 +41,7 @@ class MatchedStudy:
     version_id: UUID
     criteria: Criteria
     places: tuple[Place, ...] = ()
-    """Of its sites. Distances to them are not known as long as no patient has a place."""
+    """Where the sites are at which the tenant recruits for it, or will."""
 
     stamp: Stamp | None = None
     """Names criteria that never change: those of an active version."""
@@ -55,6 +56,11 @@ class MatchedStudy:
         """The leaves of all criteria, each once."""
         trees = [each.expression for each in self.criteria.criteria if each.expression is not None]
         return list(dict.fromkeys(leaf for tree in trees for _, leaf in tree.leaves()))
+
+    @cached_property
+    def wants_places(self) -> bool:
+        """Whether a criterion is about the distance to the sites."""
+        return any(isinstance(leaf, Distance) for leaf in self.leaves)
 
     @cached_property
     def wants_deceased(self) -> bool:
@@ -109,6 +115,7 @@ def _find(*conditions: object) -> Iterator[MatchedStudy]:
     stamps = {row["id"]: _stamp(row) for row in rows}
     found = {each: kept.get((tenant_id, stamp)) for each, stamp in stamps.items()}
     criteria = criteria_of([each for each, study in found.items() if study is None])
+    studies = []
     for row in rows:
         stamp = stamps[row["id"]]
         study = found[row["id"]]
@@ -116,7 +123,15 @@ def _find(*conditions: object) -> Iterator[MatchedStudy]:
             study = MatchedStudy(row["study_id"], row["id"], criteria[row["id"]], stamp=stamp)
             if stamp is not None:
                 kept.put((tenant_id, stamp), study)
-        yield study
+        studies.append(study)
+    yield from with_places(studies)
+
+
+def with_places(studies: Sequence[MatchedStudy]) -> Iterator[MatchedStudy]:
+    """Yield studies with the places of their sites, if a criterion is about them."""
+    places = places_of([each.study_id for each in studies if each.wants_places])
+    for study in studies:
+        yield replace(study, places=places[study.study_id]) if study.wants_places else study
 
 
 def _stamp(version: Item) -> Stamp | None:

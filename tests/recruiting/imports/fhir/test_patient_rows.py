@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from tests.recruiting.imports.fhir_examples import PATIENT, concept, fault_of, translate_patient
+from trially.geolocation import GEOLOCATION
 from trially.recruiting.imports.fhir.translating import translate
+from trially.recruiting.patients.model import ADDRESS_WIDTHS
 
 NAME_ROW = dict.fromkeys(("use", "full_name", "period_start", "period_end"))
 UNSAID = dict.fromkeys(("system", "use", "period_start", "period_end", "assigner"))
@@ -190,3 +192,44 @@ def test_a_boolean_in_a_string_is_read_and_named() -> None:
 )
 def test_older_and_newer_gender_identity(extension: dict[str, Any]) -> None:
     assert translate_patient(extension=[extension])["gender_identity"] == "non-binary"
+
+
+def _located(**parts: Any) -> list[dict[str, Any]]:
+    extension = [{"url": name, "valueDecimal": value} for name, value in parts.items()]
+    return [{"extension": [{"url": GEOLOCATION, "extension": extension}]}]
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ({"latitude": 42.534202, "longitude": -70.969734}, (42.534202, -70.969734)),
+        ({"longitude": -180, "latitude": 90}, (90.0, -180.0)),
+        ({"latitude": "42.5", "longitude": "1e1"}, (42.5, 10.0)),
+    ],
+)
+def test_where_an_address_is(parts: dict[str, Any], expected: tuple[float, float]) -> None:
+    address = translate_patient(address=_located(**parts))["address"]
+
+    assert (address["latitude"], address["longitude"]) == expected
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {},
+        {"latitude": 42.5},
+        {"latitude": 90.1, "longitude": 0},
+        {"latitude": 0, "longitude": 180.5},
+        {"latitude": "north", "longitude": 0},
+        {"latitude": True, "longitude": 0},
+        {"latitude": None, "longitude": 0},
+    ],
+)
+def test_a_place_that_is_none_is_named_and_left_out(parts: dict[str, Any]) -> None:
+    address = [{**_located(**parts)[0], "city": "Ely"}]
+
+    found = translate_patient(address=address)["address"]
+
+    assert found == {**dict.fromkeys(ADDRESS_WIDTHS), "city": "Ely"}
+    fault = fault_of(PATIENT, address=address)
+    assert str(fault).startswith("Patient.address.extension(geolocation) is not")

@@ -10,6 +10,7 @@ from tests.recruiting.imports.fhir.test_translating import attempt, find_places
 from tests.recruiting.imports.fhir_examples import EXAMPLES
 from trially.database.model import length_of
 from trially.database.rows import table_of
+from trially.geolocation import MOST_DEGREES
 from trially.recruiting.imports.fhir.rows import AddressRow, IgnoredResource, ResourceError
 from trially.recruiting.imports.writing.model import Medication
 from trially.recruiting.patients.model import ADDRESS_WIDTHS, Patient
@@ -62,7 +63,7 @@ def test_long_texts_are_cut_or_rejected(example: dict[str, Any]) -> None:
 
 
 def test_each_part_of_an_address_has_a_width() -> None:
-    assert list(ADDRESS_WIDTHS) == list(AddressRow.__annotations__)
+    assert [*ADDRESS_WIDTHS, *MOST_DEGREES] == list(AddressRow.__annotations__)
 
 
 def test_a_column_without_a_length_is_an_error() -> None:

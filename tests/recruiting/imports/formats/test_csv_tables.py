@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.recruiting.imports.formats.reading_tables import faults, read_table, resources
+from trially.geolocation import GEOLOCATION
 from trially.http.problems import to_pointers
 from trially.recruiting.column_mappings.mapping import build_mapping
 from trially.recruiting.column_mappings.problems import MappingError
@@ -289,6 +290,20 @@ def test_quoted_cells_may_have_delimiters_quotes_and_line_ends_and_lines_stay_tr
     first = results[0].resource
     assert first
     assert first["address"] == [{"line": ["Main St 1", "2nd floor"], "city": 'Ort, A "B"'}]
+
+
+def test_a_row_may_say_where_its_address_is() -> None:
+    content = "mrn,Ort,Breitengrad,Lon\n1,Köln,50.9375,6.9603\n2,Köln,,\n3,Köln,50.9375,west\n"
+    _, [*rows, fault] = read_table(content, "patients")
+
+    places = [each.resource and each.resource["address"][0].get("extension") for each in rows]
+    here = [
+        {"url": "latitude", "valueDecimal": 50.9375},
+        {"url": "longitude", "valueDecimal": 6.9603},
+    ]
+    assert places == [[{"url": GEOLOCATION, "extension": here}], None, None]
+    assert fault.fault
+    assert fault.fault.reason == "Cell 4 (longitude) is not a number."
 
 
 def test_a_file_in_two_encodings_is_refused_unless_its_encoding_is_named() -> None:

@@ -26,7 +26,7 @@ from trially.recruiting.criteria.rows import ALWAYS, UNDATED, interval_of
 
 JudgePerson = Callable[[Subject], Judgement]
 
-_EARTH_KM = 6371.0088
+EARTH_KM = 6371.0088
 _MILE_KM = Decimal("1.609344")
 _DAYS_IN = {AgeUnit.DAYS: 1, AgeUnit.WEEKS: 7}
 _MONTHS_IN = {AgeUnit.MONTHS: 1, AgeUnit.YEARS: 12}
@@ -150,7 +150,7 @@ def has_died(subject: Subject) -> tuple[bool | None, dt.datetime]:
 
 def compile_distance(leaf: Distance) -> JudgePerson:
     """Return the function that judges the distance to the nearest site."""
-    most = leaf.lte if leaf.unit == DistanceUnit.KILOMETRES else leaf.lte * _MILE_KM
+    most = most_kilometres(leaf)
 
     def judge(subject: Subject) -> Judgement:
         kilometres = nearest_site(subject)
@@ -162,21 +162,26 @@ def compile_distance(leaf: Distance) -> JudgePerson:
     return judge
 
 
+def most_kilometres(leaf: Distance) -> Decimal:
+    """Return the greatest distance that meets a leaf."""
+    return leaf.lte if leaf.unit == DistanceUnit.KILOMETRES else leaf.lte * _MILE_KM
+
+
 def nearest_site(subject: Subject) -> float | None:
     """Return the distance in kilometres to the nearest site of the study, if both are known."""
     home = subject.person.place
     if home is None or not subject.study.places:
         return None
-    return min(_kilometres(home, place) for place in subject.study.places)
+    return min(kilometres(home, place) for place in subject.study.places)
 
 
-def _kilometres(one: Point, other: Point) -> float:
+def kilometres(one: Point, other: Point) -> float:
     """Return the length of a great circle between two places."""
     latitudes = radians(one.latitude), radians(other.latitude)
     longitude = radians(other.longitude - one.longitude)
     half = sin((latitudes[1] - latitudes[0]) / 2) ** 2
     half += cos(latitudes[0]) * cos(latitudes[1]) * sin(longitude / 2) ** 2
-    return 2 * _EARTH_KM * asin(sqrt(min(1.0, half)))
+    return 2 * EARTH_KM * asin(sqrt(min(1.0, half)))
 
 
 def compile_enrollment(leaf: Enrollment) -> JudgePerson:

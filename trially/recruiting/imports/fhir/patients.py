@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from trially.database.model import length_of
+from trially.geolocation import MOST_DEGREES
 from trially.plain_text import is_plain
 from trially.recruiting.imports.fhir.identifiers import (
     choose_number,
@@ -12,6 +13,7 @@ from trially.recruiting.imports.fhir.identifiers import (
     read_replacement,
 )
 from trially.recruiting.imports.fhir.life import read_life
+from trially.recruiting.imports.fhir.observed_values import read_number
 from trially.recruiting.imports.fhir.patient_groups import (
     read_extensions,
     read_gender_identity,
@@ -86,7 +88,7 @@ def translate_patient(resource: Json, reading: Reading) -> PatientRow:
         "phone": _read_contact(telecom, "phone", "tel:", LONGEST_PHONE)
         or _read_contact(telecom, "sms", "sms:", LONGEST_PHONE),
         "email": _read_contact(telecom, "email", "mailto:", LONGEST_EMAIL),
-        "address": _read_address(resource),
+        "address": _read_address(resource, reading),
         "deceased": life.is_deceased,
         "deceased_at": life.death.at,
         "deceased_on": life.death.day,
@@ -195,7 +197,7 @@ def _read_contact(telecom: list[Json], system: str, scheme: str, longest: int) -
     return value if value and len(value) <= longest else None
 
 
-def _read_address(resource: Json) -> AddressRow | None:
+def _read_address(resource: Json, reading: Reading) -> AddressRow | None:
     def rank(address: Json) -> tuple[int, ...]:
         return _is_past(address), address.get("use") != "home"
 
@@ -211,7 +213,30 @@ def _read_address(resource: Json) -> AddressRow | None:
     }
     if not any(row.values()):
         row["line"] = read_text(address.get("text"), ADDRESS_WIDTHS["line"])
-    return row if any(row.values()) else None
+    place = _read_place(address, reading)
+    if place is not None:
+        row["latitude"], row["longitude"] = place
+    return row if place is not None or any(row.values()) else None
+
+
+def _read_place(address: Json, reading: Reading) -> tuple[float, float] | None:
+    """Return the latitude and longitude of FHIR's extension `geolocation`."""
+    extension = read_extensions(address).get("geolocation")
+    if extension is None:
+        return None
+    parts = read_extensions(extension)
+    where = "Patient.address.extension(geolocation)"
+    found = []
+    for name, most in MOST_DEGREES.items():
+        value = parts.get(name, {}).get("valueDecimal")
+        number = read_number(value, where, reading)
+        if number is None and value is not None:
+            return None
+        if number is None or abs(float(number)) > most:
+            reading.lose(where, "is not a latitude and a longitude")
+            return None
+        found.append(float(number))
+    return found[0], found[1]
 
 
 def _read_language(resource: Json) -> str | None:

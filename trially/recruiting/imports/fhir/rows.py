@@ -42,6 +42,9 @@ class AddressRow(TypedDict):
     state: str | None
     postal_code: str | None
     country: str | None
+    latitude: NotRequired[float]
+    """Degrees (WGS 84). It is left out, as is the longitude, if the place is not known."""
+    longitude: NotRequired[float]
 
 
 class NameRow(TypedDict):

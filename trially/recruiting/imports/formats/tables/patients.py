@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from trially.geolocation import GEOLOCATION, MOST_DEGREES
 from trially.recruiting.column_mappings.mapping import ColumnMapping
 from trially.recruiting.imports.formats.tables.cells import Cells
 
@@ -97,8 +98,20 @@ def _addresses(cells: Cells) -> list[Json]:
         "state": cells.text("state"),
         "postalCode": cells.number("postal_code"),
         "country": cells.text("country"),
+        "extension": _places(cells),
     }
     return [_without_none(address)] if any(address.values()) else []
+
+
+def _places(cells: Cells) -> list[Json] | None:
+    """Return FHIR's extension for where an address is, if the row says it."""
+    degrees = {
+        name: cells.plain_number(name) for name in MOST_DEGREES if cells.text(name) is not None
+    }
+    if not degrees or None in degrees.values():
+        return None
+    parts = [{"url": name, "valueDecimal": value} for name, value in degrees.items()]
+    return [{"url": GEOLOCATION, "extension": parts}]
 
 
 def _flag(cells: Cells, field: str) -> bool | None:
