@@ -36,9 +36,9 @@ TYPES = {
     "DocumentReference",
 }
 EXPECTED_SHA256 = {
-    "riverbend-clinic": "cce904bcbab2226541822614e0e7230fc8a3981c514282af2a117359d26c52d7",
-    "northstar-cro": "f2c2e67bfdfb86081e0ecadf9242400081ac3708c03c2b337ac5cd2cf1f368cc",
-    "lakeside-health": "29256622999578e8c3d4b2aaeb7c9fbdfad4892873bb8f42a8dd453f7181e9fd",
+    "riverbend-clinic": "11122cc4e0b489c4ce54d935279c0a79dca17fc7e6e5a749571047837ac36bf4",
+    "northstar-cro": "ab4ec86834c9bcca7cf4bc33a8d5aae9d589adff3824fc1b43fae87c52df253c",
+    "lakeside-health": "db675c4790fca2c49dff34c2460818c3885164e00a1c5260550aeb8fe714781e",
 }
 
 
