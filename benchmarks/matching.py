@@ -38,12 +38,15 @@ def main() -> None:
     parser.add_argument("--studies", type=int, default=200, help="(default: %(default)s)")
     parser.add_argument("--tenants", nargs="+", choices=list(TIERS), default=list(TIERS))
     parser.add_argument("--keep", type=Path, help="folder of an installation to keep and to reuse")
+    parser.add_argument(
+        "--shared-buffers", default="128MB", help="memory of PostgreSQL (default: %(default)s)"
+    )
     parser.add_argument("--folder", type=Path, default=FOLDER, help="folder of NDJSON files")
     options = parser.parse_args()
     if not (options.folder / "Observation.ndjson.gz").is_file():
         print(f"matching: skipped, because {options.folder} has no Observation.ndjson.gz.")
         return
-    with installation(options.keep) as installed:
+    with installation(options.keep, {"shared_buffers": options.shared_buffers}) as installed:
         if "pooled" in options.tenants:
             _import(installed, NEIGHBOUR, options, options.patients // NEIGHBOURS_SHARE)
         figures = {name: _measure(installed, name, options) for name in options.tenants}

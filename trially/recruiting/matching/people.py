@@ -58,7 +58,6 @@ FROM match_subject AS subject
 JOIN patient ON patient.tenant_id = %(tenant_id)s AND patient.id = subject.patient_id
 WHERE subject.tenant_id = %(tenant_id)s AND {is_numbered}
 AND patient.record_status = 'current' {of_some}
-ORDER BY subject.ordinal
 """
 _OF_SOME = "AND subject.ordinal = ANY (%(ordinals)s::int[])"
 
@@ -157,7 +156,9 @@ def read_people(moment: Moment, ordinals: Sequence[int] | None = None) -> People
         "ordinals": list(ordinals or ()),
     }
     of_some = "" if ordinals is None else _OF_SOME
-    rows = copy_rows(_READ.format(of_some=of_some, is_numbered=IS_NUMBERED), parameters, PERSON)
+    found = copy_rows(_READ.format(of_some=of_some, is_numbered=IS_NUMBERED), parameters, PERSON)
+    # PostgreSQL would write the rows of a large tenant to its disk to sort them.
+    rows = found[np.argsort(found["ordinal"])]
     if field_state().is_sealed:
         _open_birth_dates(rows, ordinals)
     return People(rows)
