@@ -14,6 +14,7 @@ from trially.auth.roles import PhiLevel, Role
 from trially.database.changes import note_written
 from trially.database.rows import delete_item
 from trially.database.session import db, transaction
+from trially.geolocation import GEOLOCATION
 from trially.recruiting.studies.model import Study
 from trially.recruiting.valuesets.model import ValueSet
 from trially.tenancy.catalog_choices import Tier
@@ -418,3 +419,23 @@ def row_counts(member: Member) -> list[int]:
             ).scalar_one()
             for table in ("patient", "clinical_fact")
         ]
+
+
+@pytest.mark.parametrize(
+    ("latitude", "outcome"), [(41.0, "met"), (45.0, "not-met"), (None, "unknown")]
+)
+def test_the_address_says_how_far_the_sites_are(
+    ours: Member, latitude: float | None, outcome: str
+) -> None:
+    near = {"kind": "inclusion", "statement": "Near", "expression": {"distance": {"lte": 50}}}
+    other = add_study(ours, [near])
+    site = {"name": str(latitude), "latitude": 41.25626, "longitude": -95.94043}
+    site_id = ours.post("/sites", json=site).json["id"]
+    ours.post(f"/studies/{other}/sites", json={"site_id": site_id, "status": "open"})
+    patient = bundle()
+    degrees = {"latitude": latitude, "longitude": -95.94043}
+    parts = [{"url": name, "valueDecimal": each} for name, each in degrees.items()]
+    place = {"url": GEOLOCATION, "extension": parts}
+    patient["entry"][0]["resource"]["address"] = [{"city": "Omaha", "extension": [place]}]
+
+    assert outcomes(ask(ours, patient), other) == [outcome]

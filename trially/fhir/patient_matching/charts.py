@@ -24,6 +24,7 @@ from trially.recruiting.imports.fhir.rows import (
     Translated,
 )
 from trially.recruiting.imports.fhir.translating import translate
+from trially.recruiting.matching.charts import place_of
 
 _TIMES = ("start_at", "end_at", "recorded_at")
 _NUMBERS = ("value_number", "reference_low", "reference_high")
@@ -110,7 +111,7 @@ def chart_of(received: Received, moment: Moment, zone: str) -> ReceivedChart:
 
 
 def _person_of(row: PatientRow) -> Person:
-    """Return the person. Where the patient lives, and in which studies, is not known."""
+    """Return the person. In which studies the patient takes part is not known."""
     return Person(
         uuid4(),
         _date(row["birth_date"]),
@@ -121,6 +122,7 @@ def _person_of(row: PatientRow) -> Person:
         _date(row["deceased_on"]),
         row["deceased_precision"],
         enrollments=None,
+        place=place_of(row["address"]),
     )
 
 
