@@ -63,12 +63,16 @@ def make_facts(chance: random.Random, patient_id: UUID) -> Iterator[dict[str, An
         at = chance.choice(edges) + dt.timedelta(hours=chance.randint(-80, 80))
         if precision != "instant":
             at = at.replace(hour=0, minute=0, second=0)
+        kind = chance.choice(("condition", "encounter"))
         recorded_at = at + dt.timedelta(days=chance.randint(-3, 40))
         yield {
             "id": uuid7(),
             "tenant_id": current_placement().tenant_id,
             "patient_id": patient_id,
-            "type": "condition",
+            "type": kind,
+            "status": chance.choice(("finished", "in-progress", "planned")),
+            "end_at": None if chance.random() < 0.5 else at + dt.timedelta(hours=30),
+            "end_precision": chance.choice(("instant", "month")),
             "code_system": "http://snomed.info/sct",
             "code": "1",
             "source": "fhir",

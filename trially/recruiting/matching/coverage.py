@@ -3,8 +3,10 @@
 A patient is covered if a record of any type surely began within the tenant's look-back. The rule is
 `cover` of the evaluator of one patient.
 
-What is kept is the day of each patient's newest record, which serves later days and other
-look-backs too. It takes one step in the index of patient and start for each patient who changed.
+What is kept is a day on which a record of each patient began, which serves later days and shorter
+look-backs too. For most patients it is that of a recent encounter: they are read in the order of an
+index. For the others it is the newest record of all types, which takes a step in the index of
+patient and start for each: many of them, in a large tenant, whose pages are all over the disk.
 """
 
 import datetime as dt
@@ -21,11 +23,11 @@ from trially.recruiting.criteria.days import Moment
 from trially.recruiting.matching.bits import Flags
 from trially.recruiting.matching.model import IS_NUMBERED
 from trially.recruiting.matching.packed_rows import Rows, copy_rows, row_type
-from trially.recruiting.matching.sql_dates import DAY, UTC_DAY
-from trially.recruiting.matching.usable import NOT_REFUTED, USED
+from trially.recruiting.matching.sql_dates import DAY, LAST_AT, UTC_DAY
+from trially.recruiting.matching.usable import NOT_REFUTED, USED, used_of
 
 NEWEST = row_type({"ordinal": "i4", "day": "i4", "later": "i2"})
-"""The newest record of a patient. `day` is the latest day on which one surely began, or 0.
+"""A record of a patient, the newest that was found. `day` is when it surely began, or 0.
 
 `later` says whether a record may have begun after that day: `NO`, `NEXT_DAY`, or `PERHAPS`.
 """
@@ -38,7 +40,8 @@ _UTC_DAY, _DAY = UTC_DAY.format("start"), DAY.format("start")
 _COUNTS = f"{USED} AND {NOT_REFUTED}"
 _OF_SUBJECT = f"""
     FROM clinical_fact
-    WHERE tenant_id = %(tenant_id)s AND patient_id = subject.patient_id AND {_COUNTS}"""
+    WHERE tenant_id = %(tenant_id)s AND patient_id = subject.patient_id AND {_COUNTS}
+    AND start_at >= %(since)s"""
 
 # The date is known to the day, and the record has begun.
 _HAS_BEGUN = f"""(CASE start_precision WHEN 'instant' THEN start_at <= %(at)s
@@ -49,24 +52,33 @@ _HAS_BEGUN = f"""(CASE start_precision WHEN 'instant' THEN start_at <= %(at)s
 _IS_OF_EVENING = f"(start_precision = 'instant' AND {_DAY} < {_UTC_DAY})"
 
 _RECORD = f"start_at, {_DAY} AS day, {_HAS_BEGUN} AS has_begun, {_IS_OF_EVENING} AS is_of_evening"
+# A patient with an encounter is not looked up: another record may have begun later.
 _NEWEST = f"""
+WITH visited AS MATERIALIZED ({{visited}})
 SELECT subject.ordinal,
-    coalesce(CASE WHEN newest.has_begun THEN newest.day ELSE begun.day END
+    coalesce(coalesce(visited.day, CASE WHEN newest.has_begun THEN newest.day ELSE begun.day END)
         - DATE '0001-01-01' + 1, 0),
-    (CASE WHEN NOT newest.has_begun THEN {PERHAPS} WHEN newest.is_of_evening THEN {NEXT_DAY}
-        ELSE {NO} END)::int2
+    (CASE WHEN visited.day IS NOT NULL OR NOT newest.has_begun THEN {PERHAPS}
+        WHEN newest.is_of_evening THEN {NEXT_DAY} ELSE {NO} END)::int2
 FROM match_subject AS subject
-CROSS JOIN LATERAL (
-    SELECT {_RECORD} {_OF_SUBJECT} AND start_at IS NOT NULL
-    ORDER BY start_at DESC LIMIT 1
-) AS newest
+LEFT JOIN visited ON visited.patient_id = subject.patient_id
 LEFT JOIN LATERAL (
-    SELECT {_RECORD} {_OF_SUBJECT} AND start_at IS NOT NULL
-    AND NOT newest.has_begun AND {_HAS_BEGUN}
+    SELECT {_RECORD} {_OF_SUBJECT} AND visited.day IS NULL
+    ORDER BY start_at DESC LIMIT 1
+) AS newest ON true
+LEFT JOIN LATERAL (
+    SELECT {_RECORD} {_OF_SUBJECT} AND NOT newest.has_begun AND {_HAS_BEGUN}
     ORDER BY start_at DESC LIMIT 1
 ) AS begun ON true
 WHERE subject.tenant_id = %(tenant_id)s AND {IS_NUMBERED} {{of_some}}
+AND (visited.day IS NOT NULL OR newest.day IS NOT NULL)
 """
+_VISITED = f"""
+SELECT patient_id, max({_DAY}) AS day FROM clinical_fact
+WHERE tenant_id = %(tenant_id)s AND {used_of("encounter")} AND {NOT_REFUTED}
+    AND {LAST_AT} >= %(since)s AND start_at >= %(since)s AND {_HAS_BEGUN}
+GROUP BY patient_id"""
+_NOT_READ = "SELECT NULL::uuid AS patient_id, NULL::date AS day WHERE false"
 _OF_SOME = "AND subject.patient_id = ANY (%(patients)s::uuid[])"
 
 _IS_ROUGH = "start_precision IN ('month', 'year')"
@@ -80,14 +92,14 @@ _KNOWN = "(coalesce(recorded_at, created_at) AT TIME ZONE %(zone)s)::date"
 _COVERED = f"""
 SELECT ordinal FROM match_subject AS subject
 WHERE tenant_id = %(tenant_id)s AND ordinal = ANY (%(ordinals)s::int[]) AND EXISTS (
-    SELECT {_OF_SUBJECT} AND start_at >= %(since)s AND {_FIRST} >= %(first_day)s
+    SELECT {_OF_SUBJECT} AND {_FIRST} >= %(first_day)s
     AND ({_LAST} <= %(today)s OR ({_IS_ROUGH} AND {_KNOWN} BETWEEN {_FIRST} AND %(today)s))
     AND (start_precision IS DISTINCT FROM 'instant' OR start_at <= %(at)s)
 )
 """
 
 _ZONES = dt.timedelta(days=1)
-_SINCE_BYTES = 4
+_DAY_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -100,22 +112,35 @@ class NewestRecords:
     since: int
     """The first day for which they are right."""
 
+    first_day: int
+    """Records that began before it are left out. So they serve look-backs until then."""
+
     def dump(self) -> bytes:
         """Return them as bytes for `load`."""
-        content = self.since.to_bytes(_SINCE_BYTES) + self.rows.tobytes()
+        days = self.since.to_bytes(_DAY_BYTES) + self.first_day.to_bytes(_DAY_BYTES)
+        content = days + self.rows.tobytes()
         return zstandard.ZstdCompressor(level=1).compress(content)
 
     @classmethod
     def load(cls, stored: bytes) -> "NewestRecords":
         """Return what `dump` has written."""
         content = zstandard.ZstdDecompressor().decompress(stored)
-        since = int.from_bytes(content[:_SINCE_BYTES])
-        return cls(np.frombuffer(content, NEWEST, offset=_SINCE_BYTES), since)
+        since = int.from_bytes(content[:_DAY_BYTES])
+        first_day = int.from_bytes(content[_DAY_BYTES : 2 * _DAY_BYTES])
+        return cls(np.frombuffer(content, NEWEST, offset=2 * _DAY_BYTES), since, first_day)
+
+    def serve(self, moment: Moment) -> bool:
+        """Return whether they say who is covered at a moment."""
+        return self.since <= moment.today and self.first_day <= moment.before(moment.look_back)
 
     def patched(self, ordinals: Sequence[int], read: "NewestRecords") -> "NewestRecords":
         """Return them with what was read of some patients in place of what is here."""
         kept = self.rows[~np.isin(self.rows["ordinal"], np.array(ordinals, np.int32))]
-        return NewestRecords(np.concatenate([kept, read.rows]), max(self.since, read.since))
+        return NewestRecords(
+            np.concatenate([kept, read.rows]),
+            max(self.since, read.since),
+            max(self.first_day, read.first_day),
+        )
 
     def covered(self, size: int, moment: Moment) -> Flags:
         """Return for each ordinal whether the patient is covered. Few records need to be read."""
@@ -134,26 +159,30 @@ class NewestRecords:
 
 
 def read_newest(moment: Moment, patients: Sequence[UUID] | None = None) -> NewestRecords:
-    """Read when the newest records of all patients began, or of some."""
-    of_some = "" if patients is None else _OF_SOME
-    parameters = _parameters(moment) | {"patients": [str(each) for each in patients or ()]}
-    return NewestRecords(
-        copy_rows(_NEWEST.format(of_some=of_some), parameters, NEWEST), moment.today
+    """Read when the newest records of all patients began, or of some, within the look-back."""
+    query = (
+        _NEWEST.format(visited=_VISITED, of_some="")
+        if patients is None
+        else _NEWEST.format(visited=_NOT_READ, of_some=_OF_SOME)
     )
+    first_day = moment.before(moment.look_back)
+    parameters = _parameters(moment, first_day)
+    parameters["patients"] = [str(each) for each in patients or ()]
+    return NewestRecords(copy_rows(query, parameters, NEWEST), moment.today, first_day)
 
 
 def _read_covered(ordinals: list[int], moment: Moment, first_day: int) -> Rows:
     """Read which of some patients are covered."""
-    parameters = _parameters(moment) | {
+    parameters = _parameters(moment, first_day) | {
         "ordinals": ordinals,
-        "since": moment.days.midnight(first_day) - _ZONES,
         "first_day": dt.date.fromordinal(first_day),
     }
     return copy_rows(_COVERED, parameters, _ORDINAL)
 
 
-def _parameters(moment: Moment) -> dict[str, Any]:
+def _parameters(moment: Moment, first_day: int) -> dict[str, Any]:
     return {
+        "since": moment.days.midnight(first_day) - _ZONES,
         "tenant_id": str(current_placement().tenant_id),
         "zone": str(moment.days.zone),
         "at": moment.at,

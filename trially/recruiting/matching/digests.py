@@ -20,7 +20,7 @@ from trially.recruiting.criteria.language.person_leaves import Leaf
 from trially.recruiting.criteria.selectors import Attribute, Selector
 from trially.recruiting.criteria.units.table import UNIT_TABLE_VERSION
 
-PACKING_VERSION = 4
+PACKING_VERSION = 5
 """Grows with each change of what frames hold, or of how they are packed."""
 
 

@@ -147,7 +147,7 @@ class SetWise:
         name = name_newest(self.moment)
         kept = stored.read_frame(name, self.today)
         newest = None if kept is None else NewestRecords.load(kept.content)
-        if kept is None or newest is None or newest.since > self.moment.today:
+        if kept is None or newest is None or not newest.serve(self.moment):
             newest = read_newest(self.moment)
         elif kept.change_number == self.change_number:
             return newest
