@@ -19,8 +19,10 @@ from trially.recruiting.criteria.code_sets import NoTerminology
 from trially.recruiting.criteria.days import Moment, days_of
 from trially.recruiting.criteria.evaluation.subjects import cover
 from trially.recruiting.criteria.language.durations import Duration
+from trially.recruiting.matching import coverage
 from trially.recruiting.matching.charts import read_charts
 from trially.recruiting.matching.deciding import EVERYTHING
+from trially.recruiting.matching.packed_rows import copy_rows
 from trially.recruiting.matching.setwise import SetWise
 from trially.recruiting.matching.subjects import patients_with
 from trially.recruiting.records.model import ClinicalFact
@@ -104,7 +106,7 @@ def assert_same(moment: Moment) -> int:
     found = sets.panel.is_covered
     ids = patients_with(range(sets.people.size))
     ordinal_of = {patient_id: ordinal for ordinal, patient_id in ids.items()}
-    first_day = moment.before(LOOK_BACK)
+    first_day = moment.before(moment.look_back)
     for chart in read_charts(list(ordinal_of), moment, EVERYTHING):
         expected = cover(chart.rows, moment).day >= first_day
         rows = [tuple(getattr(row, name) for name in row.__slots__) for row in chart.rows]
@@ -146,3 +148,68 @@ def test_a_new_day_reads_no_record_of_who_is_surely_covered(
         monkeypatch.setattr("trially.recruiting.matching.setwise.read_newest", None)
 
         assert_same(later)
+
+
+def test_what_is_kept_serves_no_longer_look_back(
+    app: Flask, tenant: Tenant, patients: list[UUID]
+) -> None:
+    chance = random.Random(7)
+    numbers = []
+    with app.app_context(), tenant_context(str(tenant.id)):
+        with transaction():
+            add_facts(chance, patients)
+            note_written("clinical_fact", patients=())
+        with transaction():
+            for months in (2, 4, 1, 2):
+                moment = Moment(NOW, days_of(ZONES[0]), Duration(months=months))
+                numbers.append(assert_same(moment))
+
+    assert numbers[2] < numbers[0] == numbers[3] < numbers[1]
+
+
+def test_patients_with_a_recent_encounter_are_not_looked_up(
+    app: Flask, tenant: Tenant, patients: list[UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans = []
+
+    def explain(query: str, parameters: Any, *_: Any) -> Any:
+        with db.session.connection().connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            cursor.execute(f"EXPLAIN (ANALYZE, TIMING OFF) {query}", parameters)
+            plans.extend(line for (line,) in cursor.fetchall())
+        return copy_rows(query, parameters, *_)
+
+    monkeypatch.setattr(coverage, "copy_rows", explain)
+    with app.app_context(), tenant_context(str(tenant.id)):
+        with transaction():
+            db.session.execute(
+                text("DELETE FROM clinical_fact WHERE tenant_id = :id"), {"id": tenant.id}
+            )
+            visits = [
+                {
+                    **next(_some_facts(each)),
+                    "type": "encounter",
+                    "status": "finished",
+                    "start_at": NOW - dt.timedelta(days=10),
+                    "start_precision": "instant",
+                    "end_at": None,
+                    "verification_status": None,
+                    "entered_in_error": False,
+                }
+                for each in patients
+            ]
+            db.session.execute(insert(ClinicalFact), visits)
+            note_written("clinical_fact", patients=())
+        with transaction():
+            moment = Moment(NOW, days_of(ZONES[0]), LOOK_BACK)
+            newest = coverage.read_newest(moment)
+
+    assert newest.covered(PATIENTS, moment).all()
+    scans = [line for line in plans if "tenant_id_patient_id_start_at" in line]
+    assert len(scans) == 2, plans
+    assert all("never executed" in line for line in scans), plans
+    assert any("ix_clinical_fact_visited" in line for line in plans), plans
+
+
+def _some_facts(patient_id: UUID) -> Iterator[dict[str, Any]]:
+    return (each for seed in range(100) for each in make_facts(random.Random(seed), patient_id))
