@@ -110,8 +110,14 @@ def _ratios(figures: Figures, by_hand: str) -> tuple[float, float]:
     return _cpu(_cold(figures)) / sql, median(_cpu(each) for each in figures["cached"]) / sql
 
 
+def _has_ended(figures: Figures, by_hand: str) -> bool:
+    return all(each["rows"] is not None for each in figures[by_hand])
+
+
 def _describe_ratios(by_hand: str) -> Callable[[Figures], str]:
     def describe(figures: Figures) -> str:
+        if not _has_ended(figures, by_hand):
+            return f"SQL by hand was ended after {_middle(figures[by_hand]):.0f} s"
         nothing, everything = _ratios(figures, by_hand)
         sample = min(figures[by_hand], key=_cpu)
         return (
@@ -124,6 +130,8 @@ def _describe_ratios(by_hand: str) -> Callable[[Figures], str]:
 
 def _below_ratios(by_hand: str, nothing: float, everything: float) -> Callable[[Figures], bool]:
     def is_met(figures: Figures) -> bool:
+        if not _has_ended(figures, by_hand):
+            return True
         found = _ratios(figures, by_hand)
         return found[0] <= nothing and found[1] <= everything
 
