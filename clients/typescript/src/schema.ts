@@ -1099,7 +1099,7 @@ export interface paths {
         head?: never;
         /**
          * Change a patient.
-         * @description The body is a merge patch (RFC 7396): members that it lacks stay, and null removes a value. `If-Match` must name the version that the caller has seen, or the answer is 412. Fields that are masked for the caller cannot be changed. If another patient has the MRN, the answer is 409, as for a new patient.
+         * @description The body is a merge patch (RFC 7396): members that it lacks stay, and null removes a value. `If-Match` must name the version that the caller has seen, or the answer is 412. Fields that are masked for the caller cannot be changed. If another patient has the MRN, the answer is 409, as for a new patient. Another address without latitude and longitude removes those of the former.
          */
         patch: operations["change_patient"];
         trace?: never;
@@ -4788,6 +4788,16 @@ export interface components {
             postal_code?: string | null;
             /** @example US */
             country?: string | null;
+            /**
+             * @description Degrees, WGS 84.
+             * @example 41.25626
+             */
+            latitude?: number | null;
+            /**
+             * @description Degrees, WGS 84.
+             * @example -95.94043
+             */
+            longitude?: number | null;
         };
         /** @description Dates of the source that cannot be right. They are not used. */
         ImpossibleDates: {
@@ -4924,7 +4934,7 @@ export interface components {
             /** Format: date-time */
             readonly updated_at: string;
             /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
-            readonly masked_fields: (("mrn" | "given_name" | "family_name" | "birth_date" | "birth_date_precision" | "gender_identity" | "race" | "ethnicity" | "language" | "phone" | "email" | "address.line" | "address.city" | "address.state" | "address.postal_code" | "address.country" | "deceased_at" | "deceased_on" | "deceased_precision" | "impossible_dates.birth_date" | "impossible_dates.deceased_at" | "source_id" | "mrn_system" | "corrections") | string)[];
+            readonly masked_fields: (("mrn" | "given_name" | "family_name" | "birth_date" | "birth_date_precision" | "gender_identity" | "race" | "ethnicity" | "language" | "phone" | "email" | "address.line" | "address.city" | "address.state" | "address.postal_code" | "address.country" | "address.latitude" | "address.longitude" | "deceased_at" | "deceased_on" | "deceased_precision" | "impossible_dates.birth_date" | "impossible_dates.deceased_at" | "source_id" | "mrn_system" | "corrections") | string)[];
         };
         /** @description A page of a list. */
         PatientPage: {
@@ -5865,7 +5875,7 @@ export interface components {
             readonly updated_at: string;
             readonly matched: components["schemas"]["Match"][];
             /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
-            readonly masked_fields: (("mrn" | "given_name" | "family_name" | "birth_date" | "birth_date_precision" | "gender_identity" | "race" | "ethnicity" | "language" | "phone" | "email" | "address.line" | "address.city" | "address.state" | "address.postal_code" | "address.country" | "deceased_at" | "deceased_on" | "deceased_precision" | "impossible_dates.birth_date" | "impossible_dates.deceased_at" | "source_id" | "mrn_system" | "corrections") | string)[];
+            readonly masked_fields: (("mrn" | "given_name" | "family_name" | "birth_date" | "birth_date_precision" | "gender_identity" | "race" | "ethnicity" | "language" | "phone" | "email" | "address.line" | "address.city" | "address.state" | "address.postal_code" | "address.country" | "address.latitude" | "address.longitude" | "deceased_at" | "deceased_on" | "deceased_precision" | "impossible_dates.birth_date" | "impossible_dates.deceased_at" | "source_id" | "mrn_system" | "corrections") | string)[];
         };
         /** @description A page of a list. */
         FoundPatientPage: {
@@ -6409,6 +6419,16 @@ export interface components {
             /** @example US */
             country: string | null;
             /**
+             * @description Degrees, WGS 84.
+             * @example 41.25626
+             */
+            latitude: number | null;
+            /**
+             * @description Degrees, WGS 84.
+             * @example -95.94043
+             */
+            longitude: number | null;
+            /**
              * @description Values of the tenant's own fields, by name: see `/custom-fields`. A field that is not set is absent. In a merge patch, null removes a value.
              * @example {}
              */
@@ -6442,6 +6462,16 @@ export interface components {
             /** @example US */
             country?: string | null;
             /**
+             * @description Degrees, WGS 84.
+             * @example 41.25626
+             */
+            latitude?: number | null;
+            /**
+             * @description Degrees, WGS 84.
+             * @example -95.94043
+             */
+            longitude?: number | null;
+            /**
              * @description Values of the tenant's own fields, by name: see `/custom-fields`. A field that is not set is absent. In a merge patch, null removes a value.
              * @example {}
              */
@@ -6465,6 +6495,16 @@ export interface components {
             postal_code?: string | null;
             /** @example US */
             country?: string | null;
+            /**
+             * @description Degrees, WGS 84.
+             * @example 41.25626
+             */
+            latitude?: number | null;
+            /**
+             * @description Degrees, WGS 84.
+             * @example -95.94043
+             */
+            longitude?: number | null;
             /**
              * @description Values of the tenant's own fields, by name: see `/custom-fields`. A field that is not set is absent. In a merge patch, null removes a value.
              * @example {}
@@ -13938,7 +13978,9 @@ export interface operations {
                      *             "city": "Omaha",
                      *             "state": "NE",
                      *             "postal_code": "68102",
-                     *             "country": "US"
+                     *             "country": "US",
+                     *             "latitude": 41.25626,
+                     *             "longitude": -95.94043
                      *           },
                      *           "deceased": false,
                      *           "deceased_at": null,
@@ -14019,7 +14061,9 @@ export interface operations {
                  *         "city": "Omaha",
                  *         "state": "NE",
                  *         "postal_code": "68102",
-                 *         "country": "US"
+                 *         "country": "US",
+                 *         "latitude": 41.25626,
+                 *         "longitude": -95.94043
                  *       },
                  *       "deceased": false,
                  *       "deceased_at": null,
@@ -14063,7 +14107,9 @@ export interface operations {
                      *         "city": "Omaha",
                      *         "state": "NE",
                      *         "postal_code": "68102",
-                     *         "country": "US"
+                     *         "country": "US",
+                     *         "latitude": 41.25626,
+                     *         "longitude": -95.94043
                      *       },
                      *       "deceased": false,
                      *       "deceased_at": null,
@@ -14160,7 +14206,9 @@ export interface operations {
                      *         "city": "Omaha",
                      *         "state": "NE",
                      *         "postal_code": "68102",
-                     *         "country": "US"
+                     *         "country": "US",
+                     *         "latitude": 41.25626,
+                     *         "longitude": -95.94043
                      *       },
                      *       "deceased": false,
                      *       "deceased_at": null,
@@ -14285,7 +14333,9 @@ export interface operations {
                  *         "city": "Omaha",
                  *         "state": "NE",
                  *         "postal_code": "68102",
-                 *         "country": "US"
+                 *         "country": "US",
+                 *         "latitude": 41.25626,
+                 *         "longitude": -95.94043
                  *       },
                  *       "deceased": false,
                  *       "deceased_at": null,
@@ -14327,7 +14377,9 @@ export interface operations {
                      *         "city": "Omaha",
                      *         "state": "NE",
                      *         "postal_code": "68102",
-                     *         "country": "US"
+                     *         "country": "US",
+                     *         "latitude": 41.25626,
+                     *         "longitude": -95.94043
                      *       },
                      *       "deceased": false,
                      *       "deceased_at": null,
@@ -14430,7 +14482,9 @@ export interface operations {
                      *         "city": "Omaha",
                      *         "state": "NE",
                      *         "postal_code": "68102",
-                     *         "country": "US"
+                     *         "country": "US",
+                     *         "latitude": 41.25626,
+                     *         "longitude": -95.94043
                      *       },
                      *       "deceased": false,
                      *       "deceased_at": null,
@@ -15130,7 +15184,9 @@ export interface operations {
                      *         "city": "Omaha",
                      *         "state": "NE",
                      *         "postal_code": "68102",
-                     *         "country": "US"
+                     *         "country": "US",
+                     *         "latitude": 41.25626,
+                     *         "longitude": -95.94043
                      *       },
                      *       "deceased": false,
                      *       "deceased_at": null,
@@ -15226,7 +15282,9 @@ export interface operations {
                      *         "city": "Omaha",
                      *         "state": "NE",
                      *         "postal_code": "68102",
-                     *         "country": "US"
+                     *         "country": "US",
+                     *         "latitude": 41.25626,
+                     *         "longitude": -95.94043
                      *       },
                      *       "deceased": false,
                      *       "deceased_at": null,
@@ -16358,7 +16416,9 @@ export interface operations {
                      *             "city": "Omaha",
                      *             "state": "NE",
                      *             "postal_code": "68102",
-                     *             "country": "US"
+                     *             "country": "US",
+                     *             "latitude": 41.25626,
+                     *             "longitude": -95.94043
                      *           },
                      *           "deceased": false,
                      *           "deceased_at": null,
@@ -22544,6 +22604,8 @@ export interface operations {
                      *           "state": "NE",
                      *           "postal_code": "68102",
                      *           "country": "US",
+                     *           "latitude": 41.25626,
+                     *           "longitude": -95.94043,
                      *           "custom": {},
                      *           "created_at": "2026-03-02T09:30:00Z",
                      *           "updated_at": "2026-03-02T09:30:00Z"
@@ -22592,6 +22654,8 @@ export interface operations {
                  *       "state": "NE",
                  *       "postal_code": "68102",
                  *       "country": "US",
+                 *       "latitude": 41.25626,
+                 *       "longitude": -95.94043,
                  *       "custom": {}
                  *     }
                  */
@@ -22621,6 +22685,8 @@ export interface operations {
                      *       "state": "NE",
                      *       "postal_code": "68102",
                      *       "country": "US",
+                     *       "latitude": 41.25626,
+                     *       "longitude": -95.94043,
                      *       "custom": {},
                      *       "created_at": "2026-03-02T09:30:00Z",
                      *       "updated_at": "2026-03-02T09:30:00Z"
@@ -22684,6 +22750,8 @@ export interface operations {
                      *       "state": "NE",
                      *       "postal_code": "68102",
                      *       "country": "US",
+                     *       "latitude": 41.25626,
+                     *       "longitude": -95.94043,
                      *       "custom": {},
                      *       "created_at": "2026-03-02T09:30:00Z",
                      *       "updated_at": "2026-03-02T09:30:00Z"
@@ -22733,6 +22801,8 @@ export interface operations {
                  *       "state": "NE",
                  *       "postal_code": "68102",
                  *       "country": "US",
+                 *       "latitude": 41.25626,
+                 *       "longitude": -95.94043,
                  *       "custom": {}
                  *     }
                  */
@@ -22760,6 +22830,8 @@ export interface operations {
                      *       "state": "NE",
                      *       "postal_code": "68102",
                      *       "country": "US",
+                     *       "latitude": 41.25626,
+                     *       "longitude": -95.94043,
                      *       "custom": {},
                      *       "created_at": "2026-03-02T09:30:00Z",
                      *       "updated_at": "2026-03-02T09:30:00Z"
