@@ -109,9 +109,8 @@ class Measures:
             samples.append(asdict(sample))
         return samples
 
-    def interactive(self) -> dict[str, Any]:
+    def interactive(self) -> dict[str, Callable[[], Any]]:
         """Count a study again, with other bounds, and with conditions that were never read."""
-        cached = self.repeated([self.study] * 60)
         varied = [
             make_study([*LEAVES[:place], vary(LEAVES[place], number + 3), *LEAVES[place + 1 :]])
             for number in range(3)
@@ -120,9 +119,9 @@ class Measures:
         ]
         added = [make_study([*LEAVES, other]) for other in OTHER_SELECTORS]
         return {
-            "cached": cached,
-            "changed_bound": self.repeated(varied),
-            "new_selector": self.repeated(added),
+            "cached": lambda: self.repeated([self.study] * 60),
+            "changed_bound": lambda: self.repeated(varied),
+            "new_selector": lambda: self.repeated(added),
         }
 
     def by_hand(self, statement: str) -> dict[str, Any]:
@@ -152,14 +151,14 @@ class Measures:
         _deactivate(study)
         return figures
 
-    def many(self, studies: Sequence[MatchedStudy]) -> dict[str, Any]:
-        """Compute many studies from nothing, and for the next day."""
+    def forget_matches(self) -> None:
+        """Delete all matches, and what matching has kept."""
         _forget()
         with transaction():
             _execute("DELETE FROM match WHERE tenant_id = :tenant_id")
-        return {"whole": self._run_all(studies, 0), "new_day": self._run_all(studies, 1)}
 
-    def _run_all(self, studies: Sequence[MatchedStudy], day: int) -> dict[str, Any]:
+    def run_all(self, studies: Sequence[MatchedStudy], day: int) -> dict[str, Any]:
+        """Compute many studies for all patients, on one of the two days."""
         total, written, rows = Sample(), 0, 0
         for each in studies:
             with self.sampled() as sample:
@@ -176,7 +175,8 @@ class Measures:
             before = number_changes()
             _execute(
                 "UPDATE clinical_fact SET value_number = value_number + 1 WHERE tenant_id ="
-                " :tenant_id AND patient_id = ANY (CAST(:patients AS uuid[])) AND code = '8480-6'"
+                " :tenant_id AND patient_id = ANY (CAST(:patients AS uuid[]))"
+                " AND code COLLATE \"C\" = '8480-6'"
                 " AND type = 'observation'",
                 patients=[str(each) for each in patients],
             )
@@ -265,23 +265,45 @@ def _some_patients(count: int) -> list[UUID]:
 
 
 def _everything(measures: Measures, rounds: int, count: int) -> dict[str, Any]:
-    cold = [measures.cold() for _ in range(rounds)]
-    figures: dict[str, Any] = {"size": _size(), "cold": cold, **measures.interactive()}
-    figures["masks_by_hand"] = [measures.by_hand(MASKS) for _ in range(rounds)]
-    figures["eligible_by_hand"] = [measures.by_hand(ELIGIBLE) for _ in range(rounds)]
-    figures["writing"] = measures.writing()
+    """Return all figures. Each is shown as soon as it is measured, because all take long."""
+    figures: dict[str, Any] = {}
     patients = _some_patients(CHANGED)
-    figures["pages"] = measures.pages(patients)
-    if not count:
-        return figures
+    for name, measure in {
+        "size": _size,
+        "cold": lambda: [measures.cold() for _ in range(rounds)],
+        **measures.interactive(),
+        "writing": measures.writing,
+        "pages": lambda: measures.pages(patients),
+        "masks_by_hand": lambda: [measures.by_hand(MASKS) for _ in range(rounds)],
+        "eligible_by_hand": lambda: [measures.by_hand(ELIGIBLE) for _ in range(rounds)],
+        **(_of_many(measures, count, patients) if count else {}),
+    }.items():
+        figures[name] = measure()
+        print(json.dumps({name: figures[name]}), file=sys.stderr, flush=True)
+    return figures
+
+
+def _of_many(
+    measures: Measures, count: int, patients: Sequence[UUID]
+) -> dict[str, Callable[[], Any]]:
     with transaction():
         studies = active_studies()[:count]
     if len(studies) < count:
         studies += store_studies(other_studies(count)[len(studies) :])
-    figures |= measures.many(studies)
-    figures["changed"] = measures.changed(studies, patients)
-    figures["one_patient"] = measures.one_patient(patients[:20])
-    return figures
+
+    def run(day: int) -> Any:
+        return measures.run_all(studies, day)
+
+    def run_from_nothing() -> Any:
+        measures.forget_matches()
+        return run(0)
+
+    return {
+        "whole": run_from_nothing,
+        "new_day": lambda: run(1),
+        "changed": lambda: measures.changed(studies, patients),
+        "one_patient": lambda: measures.one_patient(patients[:20]),
+    }
 
 
 def main() -> None:
