@@ -42,6 +42,8 @@ SECRETS = {
         "postal_code": "941SECRET",
         "state": "SECRET-state",
         "country": "SECRET-country",
+        "latitude": 41.25626,
+        "longitude": -95.94043,
     },
     **{name: f"SECRET-{name}" for name in ("gender_identity", "race", "ethnicity", "language")},
     "deceased": True,
@@ -200,7 +202,7 @@ def test_a_patient_at_each_level(clinic: Clinic) -> None:
         "phone": None,
         "email": None,
         "address": {
-            **dict.fromkeys(("line", "city", "state", "country")),
+            **dict.fromkeys(("line", "city", "state", "country", "latitude", "longitude")),
             "postal_code": "941",
         },
         **dict.fromkeys(("gender_identity", "race", "ethnicity", "language")),
