@@ -63,7 +63,7 @@ _NOTES = {
     "Coding": "`system` without a version",
     "ContactPoint": "the others choose the current phone number and email address",
     "HumanName": "`use` and `period` choose the name",
-    "Address": "`use` and `period` choose the address",
+    "Address": "`use` and `period` choose the address; the extension `geolocation` is kept",
     "Quantity": "of a value, the UCUM `code` is the unit, or else `unit`",
     "Reference": "the id or the display, as the type's table says",
     "SampledData": "a fault says so",
