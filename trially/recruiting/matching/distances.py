@@ -27,7 +27,7 @@ Kilometres = NDArray[np.float64]
 def judge_distance(leaf: Distance, panel: Panel, places: Sequence[Place]) -> Results:
     """Judge the distance to the nearest site. Without a home or a site it is undecided."""
     if not places:
-        return Results(panel.nobody(), panel.nobody())
+        return Results(panel.no_flags(), panel.no_flags())
     # A home may have been added for a patient whose records are not current.
     homes = panel.homes[panel.homes["ordinal"] < panel.size]
     most = most_kilometres(leaf)

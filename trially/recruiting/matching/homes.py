@@ -5,18 +5,17 @@ from collections.abc import Sequence
 
 import numpy as np
 import zstandard
-from sqlalchemy import func, select
 
 from trially.database.placement import current_placement
-from trially.database.rows import of_current_tenant, table_of
+from trially.database.rows import table_of
 from trially.database.sealing import field_state
-from trially.database.session import db
 from trially.geolocation import MOST_DEGREES
 from trially.recruiting.matching import stored
 from trially.recruiting.matching.charts import place_of
 from trially.recruiting.matching.digests import name_homes
-from trially.recruiting.matching.model import IS_NUMBERED, MatchSubject
+from trially.recruiting.matching.model import IS_NUMBERED
 from trially.recruiting.matching.packed_rows import Rows, copy_rows, row_type
+from trially.recruiting.matching.subjects import opened_values
 from trially.recruiting.patients.model import Patient
 
 HOME = row_type({"ordinal": "i4", "latitude": "f8", "longitude": "f8"})
@@ -64,19 +63,6 @@ def _load(content: bytes) -> Rows:
 
 def _open_homes(ordinals: Sequence[int] | None) -> Rows:
     """Read addresses that PostgreSQL cannot read."""
-    subject, patient = table_of(MatchSubject).c, table_of(Patient).c
-    is_asked = (
-        func.coalesce(subject.ordinal, -1) >= 0
-        if ordinals is None
-        else subject.ordinal.in_(ordinals)
-    )
-    found = db.session.execute(
-        select(subject.ordinal, patient.address)
-        .join(
-            table_of(Patient),
-            (patient.tenant_id == subject.tenant_id) & (patient.id == subject.patient_id),
-        )
-        .where(of_current_tenant(MatchSubject), is_asked, patient.address.is_not(None))
-    )
+    found = opened_values(table_of(Patient).c.address, ordinals)
     placed = [(ordinal, place_of(address)) for ordinal, address in found]
     return np.array([(ordinal, *place) for ordinal, place in placed if place is not None], HOME)

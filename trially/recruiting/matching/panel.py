@@ -68,13 +68,13 @@ class Panel:
     def _subjects(self) -> dict[int, Subject]:
         return {}
 
-    def nobody(self) -> Flags:
+    def no_flags(self) -> Flags:
         """Return a flag for each ordinal, all false."""
         return np.zeros(self.people.size, np.bool_)
 
     def having(self, ordinals: Ordinals) -> Flags:
         """Return a flag for each ordinal, true for some."""
-        flags = self.nobody()
+        flags = self.no_flags()
         flags[ordinals] = True
         return flags
 

@@ -10,18 +10,17 @@ from uuid import UUID
 import numpy as np
 import zstandard
 from numpy.typing import NDArray
-from sqlalchemy import func, select
 
 from trially.database.placement import current_placement
-from trially.database.rows import of_current_tenant, table_of
+from trially.database.rows import table_of
 from trially.database.sealing import field_state
-from trially.database.session import db
 from trially.recruiting.criteria.days import Moment
 from trially.recruiting.criteria.facts import Person
 from trially.recruiting.criteria.rows import interval_of
 from trially.recruiting.matching.bits import Flags, pack
-from trially.recruiting.matching.model import IS_NUMBERED, MatchSubject
+from trially.recruiting.matching.model import IS_NUMBERED
 from trially.recruiting.matching.packed_rows import Rows, copy_rows, row_type
+from trially.recruiting.matching.subjects import opened_values
 from trially.recruiting.patients.model import Patient
 
 PERSON = row_type(
@@ -166,19 +165,6 @@ def read_people(moment: Moment, ordinals: Sequence[int] | None = None) -> People
 
 def _open_birth_dates(rows: Rows, ordinals: Sequence[int] | None) -> None:
     """Fill in birth dates that PostgreSQL cannot read."""
-    subject, patient = table_of(MatchSubject).c, table_of(Patient).c
-    is_asked = (
-        func.coalesce(subject.ordinal, -1) >= 0
-        if ordinals is None
-        else subject.ordinal.in_(ordinals)
-    )
-    found = db.session.execute(
-        select(subject.ordinal, patient.birth_date)
-        .join(
-            table_of(Patient),
-            (patient.tenant_id == subject.tenant_id) & (patient.id == subject.patient_id),
-        )
-        .where(of_current_tenant(MatchSubject), is_asked)
-    )
+    found = opened_values(table_of(Patient).c.birth_date, ordinals)
     days = {ordinal: day.toordinal() for ordinal, day in found if day is not None}
     rows["birth"] = [days.get(int(ordinal), NO_DAY) for ordinal in rows["ordinal"]]

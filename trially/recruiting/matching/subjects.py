@@ -7,9 +7,10 @@ and a change that is not committed yet gets a higher one later.
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import Column, func, select, text, update
 
 from trially.database.placement import current_placement
 from trially.database.rows import of_current_tenant, table_of
@@ -150,3 +151,22 @@ def patients_with(ordinals: Sequence[int]) -> dict[int, UUID]:
         )
     ).all()
     return {row.ordinal: row.patient_id for row in rows}
+
+
+def opened_values(column: Column[Any], ordinals: Sequence[int] | None) -> Sequence[tuple[int, Any]]:
+    """Return a column of all numbered patients, or of some, by ordinal. Sealed values are opened.
+
+    PostgreSQL cannot read them, so they come one by one.
+    """
+    ordinal = _subject.c.ordinal
+    is_asked = func.coalesce(ordinal, -1) >= 0 if ordinals is None else ordinal.in_(ordinals)
+    patient = column.table.c
+    rows = db.session.execute(
+        select(ordinal, column)
+        .join(
+            column.table,
+            (patient.tenant_id == _subject.c.tenant_id) & (patient.id == _subject.c.patient_id),
+        )
+        .where(of_current_tenant(MatchSubject), is_asked)
+    )
+    return [(row[0], row[1]) for row in rows]
