@@ -4,9 +4,11 @@ A patient is covered if a record of any type surely began within the tenant's lo
 `cover` of the evaluator of one patient.
 
 What is kept is a day on which a record of each patient began, which serves later days and shorter
-look-backs too. For most patients it is that of a recent encounter: they are read in the order of an
-index. For the others it is the newest record of all types, which takes a step in the index of
-patient and start for each: many of them, in a large tenant, whose pages are all over the disk.
+look-backs too. `match_subject` has each patient's newest record, so that no record needs to be
+read, unless that one has not begun or is roughly dated. To look up a record takes a step in the
+index of patient and start: many of them, in a large tenant, whose pages are all over the disk. So
+of a day in the past, for which newer records do not count, recent encounters are read first, in the
+order of an index.
 """
 
 import datetime as dt
@@ -20,10 +22,12 @@ import zstandard
 
 from trially.database.placement import current_placement
 from trially.recruiting.criteria.days import Moment
+from trially.recruiting.matching import lasting
 from trially.recruiting.matching.bits import Flags
 from trially.recruiting.matching.model import IS_NUMBERED
 from trially.recruiting.matching.packed_rows import Rows, copy_rows, row_type
 from trially.recruiting.matching.sql_dates import DAY, LAST_AT, UTC_DAY
+from trially.recruiting.matching.subjects import keeps_newest_records
 from trially.recruiting.matching.usable import NOT_REFUTED, USED, used_of
 
 NEWEST = row_type({"ordinal": "i4", "day": "i4", "later": "i2"})
@@ -52,7 +56,8 @@ _HAS_BEGUN = f"""(CASE start_precision WHEN 'instant' THEN start_at <= %(at)s
 _IS_OF_EVENING = f"(start_precision = 'instant' AND {_DAY} < {_UTC_DAY})"
 
 _RECORD = f"start_at, {_DAY} AS day, {_HAS_BEGUN} AS has_begun, {_IS_OF_EVENING} AS is_of_evening"
-# A patient with an encounter is not looked up: another record may have begun later.
+# The newest record is as `match_subject` has it, or looked up. A patient with an encounter is not
+# looked up: another record may have begun later.
 _NEWEST = f"""
 WITH visited AS MATERIALIZED ({{visited}})
 SELECT subject.ordinal,
@@ -63,9 +68,12 @@ SELECT subject.ordinal,
 FROM match_subject AS subject
 LEFT JOIN visited ON visited.patient_id = subject.patient_id
 LEFT JOIN LATERAL (
-    SELECT {_RECORD} {_OF_SUBJECT} AND visited.day IS NULL
-    ORDER BY start_at DESC LIMIT 1
-) AS newest ON true
+    SELECT {_RECORD} FROM ({{known}}) AS known WHERE start_at >= %(since)s
+    UNION ALL (
+        SELECT {_RECORD} {_OF_SUBJECT} AND {{is_unknown}}
+        ORDER BY start_at DESC LIMIT 1
+    )
+) AS newest ON visited.day IS NULL
 LEFT JOIN LATERAL (
     SELECT {_RECORD} {_OF_SUBJECT} AND NOT newest.has_begun AND {_HAS_BEGUN}
     ORDER BY start_at DESC LIMIT 1
@@ -73,6 +81,15 @@ LEFT JOIN LATERAL (
 WHERE subject.tenant_id = %(tenant_id)s AND {IS_NUMBERED} {{of_some}}
 AND (visited.day IS NOT NULL OR newest.day IS NOT NULL)
 """
+_KEPT = {
+    "known": "SELECT subject.newest_at AS start_at, subject.newest_precision AS start_precision"
+    " WHERE subject.newest_known",
+    "is_unknown": "NOT subject.newest_known",
+}
+_NOT_KEPT = {
+    "known": "SELECT NULL::timestamptz AS start_at, NULL::text AS start_precision",
+    "is_unknown": "true",
+}
 _VISITED = f"""
 SELECT patient_id, max({_DAY}) AS day FROM clinical_fact
 WHERE tenant_id = %(tenant_id)s AND {used_of("encounter")} AND {NOT_REFUTED}
@@ -160,10 +177,12 @@ class NewestRecords:
 
 def read_newest(moment: Moment, patients: Sequence[UUID] | None = None) -> NewestRecords:
     """Read when the newest records of all patients began, or of some, within the look-back."""
-    query = (
-        _NEWEST.format(visited=_VISITED, of_some="")
-        if patients is None
-        else _NEWEST.format(visited=_NOT_READ, of_some=_OF_SOME)
+    keeps_newest = keeps_newest_records()
+    is_past = moment.today < moment.days.of(lasting.now())
+    query = _NEWEST.format(
+        visited=_VISITED if patients is None and (is_past or not keeps_newest) else _NOT_READ,
+        of_some="" if patients is None else _OF_SOME,
+        **(_KEPT if keeps_newest else _NOT_KEPT),
     )
     first_day = moment.before(moment.look_back)
     parameters = _parameters(moment, first_day)

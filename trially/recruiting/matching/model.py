@@ -3,17 +3,30 @@
 import datetime as dt
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Date, Index, Integer, LargeBinary, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    Date,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    UniqueConstraint,
+    false,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.database.changes import names_patients, unaudited
-from trially.database.classes import Copied, Held, classify
+from trially.database.classes import Copied, Held, choice, classify, date
 from trially.database.model import TenantModel
-from trially.database.protection import COPIES, DIGESTS, RESULTS, protect
+from trially.database.protection import CLINICAL_DATE, COPIES, DIGESTS, RESULTS, protect
 from trially.database.since import since
 
 REVISION = "0025"
 """The migration that creates these tables."""
+
+NEWEST_SINCE = "0044"
+"""The migration that adds the newest record of each patient."""
 
 _WORK = "It follows from patients and their records, which are audited."
 
@@ -32,6 +45,11 @@ class MatchSubject(TenantModel):
     """The position of the patient's bit, from 0; dense, and never used again."""
     change_number: Mapped[int | None] = mapped_column(BigInteger)
     """The tenant's number of the last change. Null if it has no number yet."""
+    newest_at: Mapped[dt.datetime | None] = mapped_column(info=since(NEWEST_SINCE))
+    """When the newest record that criteria use begins. Null if there is none with a date."""
+    newest_precision: Mapped[str | None] = mapped_column(String(7), info=since(NEWEST_SINCE))
+    newest_known: Mapped[bool] = mapped_column(server_default=false(), info=since(NEWEST_SINCE))
+    """False if that record was changed or deleted. `number_changes` looks for another one."""
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "patient_id"),
@@ -42,9 +60,17 @@ class MatchSubject(TenantModel):
             postgresql_where=text("change_number IS NULL"),
         ),
         Index("ix_match_subject_change_number", "tenant_id", "change_number"),
+        Index(
+            "ix_match_subject_newest_unknown",
+            "tenant_id",
+            postgresql_where=text("NOT newest_known"),
+        ),
         {"info": unaudited(_WORK) | names_patients() | since(REVISION)},
     )
 
+
+PRECISIONS = ("year", "month", "day", "instant")
+"""How exactly a record's date is known: the `DatePrecision` of records."""
 
 IS_NUMBERED = "coalesce(subject.ordinal, -1) >= 0"
 """SQL: the patient has an ordinal.
@@ -118,7 +144,17 @@ class MatchLeaf(TenantModel):
     )
 
 
-classify(MatchSubject, {Held.ID: "patient_id", Held.NUMBER: "ordinal change_number"}, Copied.NEVER)
+classify(
+    MatchSubject,
+    {
+        Held.ID: "patient_id",
+        Held.NUMBER: "ordinal change_number",
+        date("newest_precision"): "newest_at",
+        choice(PRECISIONS): "newest_precision",
+        Held.TECHNICAL: "newest_known",
+    },
+    Copied.NEVER,
+)
 classify(
     MatchClock,
     {
@@ -147,5 +183,6 @@ classify(
     },
     Copied.NEVER,
 )
+protect(MatchSubject, {CLINICAL_DATE: "newest_at"})
 protect(MatchFrame, {COPIES: "content", DIGESTS: "selector"})
 protect(MatchLeaf, {RESULTS: "content", DIGESTS: "leaf"})

@@ -15,7 +15,9 @@ from sqlalchemy import Column, func, select, text, update
 from trially.database.placement import current_placement
 from trially.database.rows import of_current_tenant, table_of
 from trially.database.session import db
+from trially.database.since import lacking
 from trially.recruiting.matching.model import CLOCK_ID, MatchClock, MatchSubject
+from trially.recruiting.matching.usable import NOT_REFUTED, USED
 
 _clock, _subject = table_of(MatchClock), table_of(MatchSubject)
 
@@ -65,6 +67,27 @@ WITH pending AS (
 )
 SELECT count(*) FROM clock
 """
+MOST_LOOKED_UP = 2_000
+"""So many newest records are looked up at a time. More are left for the next numbering."""
+
+# Locked first: who waits for the lock then sees the records of the transaction that held it.
+_LOCK_UNKNOWN = f"""
+SELECT id FROM match_subject
+WHERE tenant_id = CAST(:tenant_id AS uuid) AND NOT newest_known AND patient_id IS NOT NULL
+LIMIT {MOST_LOOKED_UP} FOR UPDATE SKIP LOCKED
+"""
+_LOOK_UP = f"""
+UPDATE match_subject AS subject SET newest_known = true, newest_at = newest.start_at,
+    newest_precision = newest.start_precision
+FROM match_subject AS unknown LEFT JOIN LATERAL (
+    SELECT start_at, start_precision FROM clinical_fact
+    WHERE tenant_id = CAST(:tenant_id AS uuid) AND patient_id = unknown.patient_id
+        AND start_at IS NOT NULL AND {USED} AND {NOT_REFUTED}
+    ORDER BY start_at DESC LIMIT 1
+) AS newest ON true
+WHERE unknown.tenant_id = CAST(:tenant_id AS uuid) AND unknown.id = ANY (CAST(:ids AS uuid[]))
+    AND subject.tenant_id = unknown.tenant_id AND subject.id = unknown.id
+"""
 
 
 def number_changes() -> int:
@@ -86,7 +109,24 @@ def number_changes() -> int:
     changed = connection.execute(
         text(_NUMBER), {**tenant, "change_number": number, "next_ordinal": last.next_ordinal}
     ).scalar_one()
+    _look_up_newest_records()
     return number if changed else int(last.change_number)
+
+
+def keeps_newest_records() -> bool:
+    """Return whether the current tenant has the columns of the newest records."""
+    return not lacking().of(_subject)
+
+
+def _look_up_newest_records() -> None:
+    """Find the newest records of patients of whom they are not known, of some if they are many."""
+    if not keeps_newest_records():
+        return
+    connection = db.session.connection()
+    tenant = {"tenant_id": str(current_placement().tenant_id)}
+    ids = [str(each) for each in connection.execute(text(_LOCK_UNKNOWN), tenant).scalars()]
+    if ids:
+        connection.execute(text(_LOOK_UP), {**tenant, "ids": ids})
 
 
 def matched_up_to() -> tuple[int, dt.date | None]:
