@@ -91,6 +91,16 @@ OTHER_SELECTORS: Sequence[Json] = (
 )
 """Conditions whose selectors the measured study lacks."""
 
+OF_ALL_TIME: Json = {
+    "observation": {
+        "in": _loinc("8480-6"),
+        "pick": "any",
+        "min_count": 2,
+        "value": {"gte": 140, "unit": "mm[Hg]"},
+    }
+}
+"""A condition about all values of a frequent code, whose frame is too large to be kept."""
+
 EVERYONE: Json = {"any": [{"age": {"gte": 0}}, {"not": {"age": {"gte": 0}}}]}
 
 

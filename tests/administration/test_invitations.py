@@ -233,6 +233,8 @@ def test_a_person_is_invited_once(owner: Member, as_member: AsMember) -> None:
     for person in ({"subject": ann.subject}, {"subject": "bob"}, {"email": "SAM@clinic.example"}):
         refused = owner.post("/invitations", json={"role": "viewer", **person})
         assert code_of(refused) == (409, "already_exists")
+        known = "a member already" if person.get("subject") == ann.subject else "withdraw it"
+        assert known in refused.json["detail"]
 
 
 def test_the_index_of_invited_persons_can_be_rebuilt(app: Flask, owner: Member) -> None:

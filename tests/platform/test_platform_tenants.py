@@ -71,6 +71,8 @@ def test_a_tenant_is_created_changed_and_suspended(
         ({"plan": "there-is-none"}, "/plan"),
         ({"server": "there-is-none"}, "/server"),
         ({"tier": "there-is-none"}, "/tier"),
+        ({"region": "there-is-none"}, "/region"),
+        ({"time_zone": "There/Is_None"}, "/time_zone"),
         ({"unknown": 1}, "/unknown"),
     ],
 )
@@ -83,6 +85,32 @@ def test_what_cannot_be_created_is_refused_at_once(
     assert [each["pointer"] for each in answer.json["errors"]] == [pointer]
 
 
+def test_a_tier_that_the_plan_does_not_allow_is_refused_at_once(
+    admin: Operator, tenant: Tenant
+) -> None:
+    admin.done(admin.post("/plans", json={"name": "narrow", "tiers": ["pooled_rows"]}))
+    path = f"/tenants/{tenant.slug}"
+    admin.done(admin.patch(path, {"plan": "narrow"}))
+    try:
+        new = {"slug": "refused", "name": "Refused", "plan": "narrow"}
+        answers = [
+            admin.post("/tenants", json={**new, "tier": "own_schema"}),
+            admin.post(f"{path}/move", json={"tier": "own_schema"}),
+        ]
+    finally:
+        admin.done(admin.patch(path, {"plan": tenant.plan}))
+        admin.done(admin.delete("/plans/narrow"))
+
+    for answer in answers:
+        assert answer.status_code == 422, answer.text
+        assert answer.json["errors"] == [
+            {
+                "pointer": "/tier",
+                "detail": "The plan narrow does not allow it, but pooled_rows.",
+            }
+        ]
+
+
 @pytest.mark.parametrize(
     "overrides",
     [
@@ -93,6 +121,7 @@ def test_what_cannot_be_created_is_refused_at_once(
         {"patients": {"most": -1, "reason": "x"}},
         {"patients": {"most": 1.5, "reason": "x"}},
         {"patients": {"most": 1, "reason": "x", "until": "yesterday"}},
+        {"patients": {"most": 1, "reason": "x", "until": "2020-01-01T00:00:00Z"}},
     ],
 )
 def test_an_exception_that_is_none_is_refused(

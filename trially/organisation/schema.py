@@ -10,8 +10,7 @@ from trially.database.model import length_of
 from trially.database.rows import table_of
 from trially.http.fields import EXAMPLE, EntityTag, Text
 from trially.organisation.model import TenantSetting
-from trially.resources.fields import text
-from trially.tenancy.names import UnknownTimeZoneError, check_time_zone
+from trially.resources.fields import TimeZone, text
 
 columns = table_of(TenantSetting).c
 
@@ -28,19 +27,6 @@ class Formed(Text):
         metadata = {"pattern": f"^{pattern}$", **options.pop("metadata", {})}
         super().__init__(length_of(column), metadata=metadata, **options)
         self.validators.append(validate.Regexp(re.compile(rf"{pattern}\Z")))
-
-
-class TimeZone(Text):
-    """The name of an IANA time zone."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        name = super()._deserialize(value, attr, data, **kwargs)
-        try:
-            return check_time_zone(name)
-        except UnknownTimeZoneError as error:
-            raise self.make_error("unknown") from error
-
-    default_error_messages = {"unknown": "Must be the name of an IANA time zone."}  # noqa: RUF012
 
 
 class SettingsSchema(Schema):

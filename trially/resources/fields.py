@@ -1,4 +1,4 @@
-"""Fields that several resources share: texts as long as their columns, and places on earth."""
+"""Fields that several resources share: texts as long as columns, time zones, places on earth."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -10,6 +10,7 @@ from sqlalchemy import Column
 from trially.database.model import length_of
 from trially.geolocation import MOST_DEGREES
 from trially.http.fields import EXAMPLE, Text
+from trially.tenancy.names import UnknownTimeZoneError, check_time_zone
 
 
 def text(column: Column[str], **options: Any) -> Text:
@@ -18,6 +19,21 @@ def text(column: Column[str], **options: Any) -> Text:
     Raises `TypeError` for a column without a length.
     """
     return Text(length_of(column), **options)
+
+
+class TimeZone(Text):
+    """The name of an IANA time zone."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        name = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            return check_time_zone(name)
+        except UnknownTimeZoneError as error:
+            raise self.make_error("unknown") from error
+
+    default_error_messages = {  # noqa: RUF012
+        "unknown": "Must be the name of an IANA time zone, such as America/Chicago."
+    }
 
 
 class Degrees(fields.Float):

@@ -36,7 +36,7 @@ def invite(invitations: Resource, body: Mapping[str, Any]) -> Item:
     if granted.site_ids and set(existing_sites(granted.site_ids)) != granted.site_ids:
         raise _invalid("/site_ids", "There is no such site.")
     _refuse_member(issuer, subject)
-    _delete_expired(issuer, subject, email)
+    _replace_expired(issuer, subject, email)
     invitation = invitations.create(
         {
             "issuer": issuer,
@@ -76,22 +76,25 @@ def _refuse_member(issuer: str, subject: str | None) -> None:
         raise Conflict("This person is a member already.", code=Code.ALREADY_EXISTS)
 
 
-def _delete_expired(issuer: str, subject: str | None, email: str | None) -> None:
-    """Delete an expired invitation of the same person, which the new one replaces."""
+def _replace_expired(issuer: str, subject: str | None, email: str | None) -> None:
+    """Delete an expired invitation of the same person, or answer 409 if it is still open."""
     invitation = table_of(Invitation).c
     same: ColumnElement[bool] = invitation.subject == subject
     if email is not None:
         same = func.lower(invitation.email) == email.lower()
-    expired = db.session.scalars(
-        select(invitation.id).where(
-            of_current_tenant(Invitation),
-            invitation.issuer == issuer,
-            same,
-            invitation.expires_at <= dt.datetime.now(dt.UTC),
+    earlier = db.session.execute(
+        select(invitation.id, invitation.expires_at).where(
+            of_current_tenant(Invitation), invitation.issuer == issuer, same
         )
-    ).all()
-    for invitation_id in expired:
-        delete_item(Invitation, invitation_id)
+    ).one_or_none()
+    if earlier is None:
+        return
+    if earlier.expires_at > dt.datetime.now(dt.UTC):
+        raise Conflict(
+            "This person has an open invitation. To change it, withdraw it and invite again.",
+            code=Code.ALREADY_EXISTS,
+        )
+    delete_item(Invitation, earlier.id)
 
 
 def _index(issuer: str, subject: str) -> None:

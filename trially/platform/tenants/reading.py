@@ -75,6 +75,18 @@ def names_of(model: type[Plan] | type[Server]) -> frozenset[str]:
         return frozenset(session.scalars(select(model.name)))
 
 
+def regions() -> frozenset[str]:
+    """Return the regions of all servers."""
+    with catalog_transaction() as session:
+        return frozenset(session.scalars(select(Server.region).where(Server.region.is_not(None))))
+
+
+def tiers_of(plan: str) -> Sequence[str]:
+    """Return the tiers that a plan allows; none if it allows all."""
+    with catalog_transaction() as session:
+        return session.scalar(select(Plan.tiers).where(Plan.name == plan)) or []
+
+
 def _describe(tenant: Tenant) -> Item:
     record = tenant.placement
     names = ("id", "slug", "name", "kind", "status", "plan", "region", "time_zone")

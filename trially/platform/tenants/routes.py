@@ -1,5 +1,6 @@
 """Routes of tenants."""
 
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any
 
@@ -24,7 +25,14 @@ from trially.platform.move_options import MoveOptionsSchema
 from trially.platform.operations.schema import OperationSchema
 from trially.platform.paths import OPERATIONS
 from trially.platform.routes import bp
-from trially.platform.tenants.reading import find_tenant, is_taken, list_page, names_of
+from trially.platform.tenants.reading import (
+    find_tenant,
+    is_taken,
+    list_page,
+    names_of,
+    regions,
+    tiers_of,
+)
 from trially.platform.tenants.schema import (
     DeleteRequestSchema,
     ListedTenantSchema,
@@ -36,7 +44,8 @@ from trially.platform.tenants.schema import (
 )
 from trially.request_cycle.platform import reading
 from trially.tenancy.catalog import Server
-from trially.tenancy.entitlements.model import Plan
+from trially.tenancy.entitlements.model import DEFAULT_PLAN, Plan
+from trially.tenancy.plans.tiers import allows
 
 
 @bp.get("/tenants")
@@ -140,7 +149,7 @@ def move_tenant(slug: str, body: Item) -> Item:
     anything fails before that, the tenant stays where it is. `result` says how long they waited.
     """
     tenant = find_tenant(slug)
-    _refuse_unknown(body)
+    _refuse_unknown(body, tenant["plan"])
     return ask("tenant.move", body, tenant)
 
 
@@ -181,13 +190,27 @@ def withdraw_deletion(slug: str) -> Item:
     return ask("tenant.cancel_erasure", {}, find_tenant(slug))
 
 
-def _refuse_unknown(body: Item) -> None:
-    """Answer 422 if a body names a plan or a server that does not exist."""
-    models: dict[str, Any] = {"plan": Plan, "server": Server}
-    errors = []
-    for name, model in models.items():
-        value = body.get(name)
-        if value is not None and value not in reading(partial(names_of, model)):
-            errors.append({"pointer": f"/{name}", "detail": f"There is no {name} {value!r}."})
+def _refuse_unknown(body: Item, plan: str | None = None) -> None:
+    """Answer 422 if a body names what does not exist, or a tier that its plan does not allow.
+
+    `plan` is that of the tenant; the one of the body counts first.
+    """
+    known: dict[str, Callable[[], Collection[str]]] = {
+        "plan": partial(names_of, Plan),
+        "server": partial(names_of, Server),
+        "region": regions,
+    }
+    errors = [
+        {"pointer": f"/{name}", "detail": f"There is no {name} {body[name]!r}."}
+        for name, read in known.items()
+        if body.get(name) is not None and body[name] not in reading(read)
+    ]
+    tier = body.get("tier")
+    if tier is not None and not errors:
+        plan = body.get("plan") or plan or DEFAULT_PLAN
+        allowed = reading(partial(tiers_of, plan))
+        if not allows(allowed, tier):
+            detail = f"The plan {plan} does not allow it, but {', '.join(allowed)}."
+            errors.append({"pointer": "/tier", "detail": detail})
     if errors:
         raise validation_failed(errors)

@@ -1,5 +1,6 @@
 """Tenants as operators' panels read and change them."""
 
+import datetime as dt
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
@@ -17,6 +18,7 @@ from trially.http.fields import (
 )
 from trially.platform.move_options import MoveOptionsSchema
 from trially.platform.paths import SLUG_EXAMPLE
+from trially.resources.fields import TimeZone
 from trially.slugs import SLUG_PATTERN
 from trially.tenancy.catalog import MembershipIndex, Tenant
 from trially.tenancy.catalog_choices import TenantKind, TenantStatus, Tier
@@ -53,6 +55,12 @@ class Slug(fields.String):
         )
 
 
+def refuse_past(moment: dt.datetime) -> None:
+    """Raise `ValidationError` for a moment that is over."""
+    if moment <= dt.datetime.now(dt.UTC):
+        raise ValidationError("Must not be in the past.")
+
+
 class OverrideSchema(Schema):
     """An exception of one tenant from its plan: of a limit, or of a feature."""
 
@@ -67,6 +75,7 @@ class OverrideSchema(Schema):
     until = Moment(
         load_default=None,
         allow_none=True,
+        validate=refuse_past,
         metadata={"description": "When the exception ends; null means never."},
     )
 
@@ -164,7 +173,7 @@ class NewTenantSchema(Schema):
     region = Text(
         length_of(Tenant.region), load_default=None, allow_none=True, example=REGION_EXAMPLE
     )
-    time_zone = Text(
+    time_zone = TimeZone(
         length_of(Tenant.time_zone), load_default=None, allow_none=True, example="America/Chicago"
     )
     tier = Choice(Tier, load_default=None, allow_none=True)

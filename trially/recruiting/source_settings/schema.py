@@ -4,14 +4,14 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validates
 
+from trially.database.model import length_of
 from trially.database.rows import table_of
 from trially.http.fields import EXAMPLE, EntityTag, JsonObject, PageQuerySchema, Sort
 from trially.recruiting.column_mappings.mapping import check_mappings
 from trially.recruiting.column_mappings.problems import MappingError
 from trially.recruiting.sources.model import MANUAL_SOURCE, SORTS, RecordSource
 from trially.recruiting.sources.server_urls import ServerUrlError, canonical_base
-from trially.resources.fields import text
-from trially.tenancy.names import UnknownTimeZoneError, check_time_zone
+from trially.resources.fields import TimeZone, text
 
 columns = table_of(RecordSource).c
 
@@ -46,8 +46,8 @@ class SourceSchema(Schema):
             " identifier that is most likely a medical record number."
         },
     )
-    time_zone = text(
-        columns.time_zone,
+    time_zone = TimeZone(
+        length_of(columns.time_zone),
         allow_none=True,
         example="America/Chicago",
         metadata={
@@ -84,17 +84,6 @@ class SourceSchema(Schema):
                 canonical_base(url)
             except ServerUrlError as error:
                 raise ValidationError(str(error)) from error
-
-    @validates("time_zone")
-    def check_time_zone(self, name: str | None, data_key: str) -> None:  # noqa: ARG002
-        """Reject a name that is not a time zone of the IANA database."""
-        if name is not None:
-            try:
-                check_time_zone(name)
-            except UnknownTimeZoneError as error:
-                raise ValidationError(
-                    "Must be the name of a time zone, such as America/New_York."
-                ) from error
 
     @validates("column_mapping")
     def check_column_mapping(self, document: dict[str, Any] | None, data_key: str) -> None:  # noqa: ARG002

@@ -1,5 +1,7 @@
 """The tiers that a plan allows."""
 
+from collections.abc import Collection
+
 from sqlalchemy.orm import Session
 
 from trially.config import current_settings
@@ -37,13 +39,16 @@ def first_tier(plan: Plan) -> Tier:
 
 def refuse_tier(plan: Plan, tier: Tier) -> None:
     """Raise `TierNotInPlanError` if a plan does not allow a tier."""
-    if not allows(plan, tier):
+    if not allows(plan.tiers, tier):
         raise TierNotInPlanError(
             f"The plan {plan.name} does not allow the tier {tier}, but {', '.join(plan.tiers)}."
             " Choose one of these, or another plan."
         )
 
 
-def allows(plan: Plan, tier: str) -> bool:
-    """Return whether a plan's tenants may be in a tier. A silo is not the plan's choice."""
-    return not plan.tiers or tier in plan.tiers or tier == PINNED_TIER
+def allows(tiers: Collection[str], tier: str) -> bool:
+    """Return whether tenants of a plan with these tiers may be in a tier.
+
+    A silo is not the plan's choice.
+    """
+    return not tiers or tier in tiers or tier == PINNED_TIER

@@ -127,7 +127,7 @@ def _forbidden(tenant: Tenant, tier: Tier, kept: PlacementRecord | None) -> Iter
         return
     with catalog_transaction() as session:
         plan = get_plan(session, tenant.plan)
-    if not allows(plan, tier):
+    if not allows(plan.tiers, tier):
         yield Blocker(
             "tier_not_in_plan",
             f"The plan {plan.name} of {tenant.slug} does not allow the tier {tier}, but"

@@ -97,7 +97,7 @@ def change_tenant(reference: str, change: TenantChange, *, is_dry_run: bool = Fa
             _apply(session, tenant, plan, change, wanted)
     directory().forget(tenant.id)
     tier = tenant.placement.tier
-    move_to = None if allows(plan, tier) else first_tier(plan)
+    move_to = None if allows(plan.tiers, tier) else first_tier(plan)
     return Allowed(tenant, before, after, find_use(tenant), move_to)
 
 
