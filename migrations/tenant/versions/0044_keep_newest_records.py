@@ -28,24 +28,25 @@ _COUNTS = (
     " AND (verification_status IS NULL OR verification_status <> 'refuted')"
 )
 
-_EXISTS = """WHERE EXISTS (
-            SELECT FROM %1$I.patient
+# A query of one row in place of EXISTS, so that no plan for many rows compares all patients.
+_IS_THERE = """(
+            SELECT true FROM patient
             WHERE patient.tenant_id = patients.tenant_id AND patient.id = patients.patient_id
-        )
-        ORDER BY patient_id"""
+        )"""
 
 # A new patient has no records. Of another patient whose row is missing, they are not known.
 _NOTE_PATIENTS = f"""
-        INSERT INTO %1$I.match_subject AS subject (tenant_id, id, patient_id, newest_known)
-        SELECT tenant_id, gen_random_uuid(), patient_id, %2$L = 'INSERT'
+        INSERT INTO match_subject AS subject (tenant_id, id, patient_id, newest_known)
+        SELECT tenant_id, gen_random_uuid(), patient_id, TG_OP = 'INSERT'
         FROM (SELECT tenant_id, id AS patient_id FROM changed) AS patients
-        {_EXISTS}
-        ON CONFLICT (tenant_id, patient_id) DO UPDATE SET change_number = NULL"""
+        WHERE {_IS_THERE}
+        ORDER BY patient_id
+        ON CONFLICT (tenant_id, patient_id) DO UPDATE SET change_number = NULL;"""
 
 # The newest record may have been one of those that were changed or deleted. Then it is not known.
 # Else it can only become a newer one.
 _NOTE_RECORDS = f"""
-        INSERT INTO %1$I.match_subject AS subject
+        INSERT INTO match_subject AS subject
             (tenant_id, id, patient_id, newest_at, newest_precision)
         SELECT tenant_id, gen_random_uuid(), patient_id, newest_at, newest_precision
         FROM (
@@ -55,44 +56,56 @@ _NOTE_RECORDS = f"""
             FROM changed
             ORDER BY tenant_id, patient_id, newest_at DESC NULLS LAST
         ) AS patients
-        {_EXISTS}
+        WHERE {_IS_THERE}
+        ORDER BY patient_id
         ON CONFLICT (tenant_id, patient_id) DO UPDATE SET change_number = NULL,
-            newest_known = subject.newest_known AND (%2$L = 'INSERT'
+            newest_known = subject.newest_known AND (TG_OP = 'INSERT'
                 OR excluded.newest_at IS NULL
                 OR coalesce(excluded.newest_at < subject.newest_at, false)),
             newest_precision = CASE
                 WHEN coalesce(excluded.newest_at <= subject.newest_at, excluded.newest_at IS NULL)
                 THEN subject.newest_precision ELSE excluded.newest_precision
             END,
-            newest_at = greatest(subject.newest_at, excluded.newest_at)"""
+            newest_at = greatest(subject.newest_at, excluded.newest_at);"""
 
-
+# Statements without EXECUTE are planned once in a session. They name no schema, so the trigger's
+# own schema has to be first in the search path.
 _FUNCTION = """
-CREATE OR REPLACE FUNCTION note_changed_patients() RETURNS trigger LANGUAGE plpgsql AS $function$
+CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $function$
+DECLARE
+    former_path text := current_setting('search_path');
 BEGIN
-    IF TG_TABLE_NAME = 'patient' THEN
-        EXECUTE format($${of_patients}
-            $$, TG_TABLE_SCHEMA, TG_OP);
-    ELSE
-        EXECUTE format($${of_records}
-            $$, TG_TABLE_SCHEMA, TG_OP);
+    IF current_schema() IS DISTINCT FROM TG_TABLE_SCHEMA THEN
+        PERFORM set_config('search_path', quote_ident(TG_TABLE_SCHEMA) || ', pg_temp', true);
+    END IF;
+    {statements}
+    IF current_setting('search_path') <> former_path THEN
+        PERFORM set_config('search_path', former_path, true);
     END IF;
     RETURN NULL;
 END
 $function$
 """
-_FORGET_PATIENTS = """
+_NOTE_CHANGES = f"""IF TG_TABLE_NAME = 'patient' THEN{_NOTE_PATIENTS}
+    ELSE{_NOTE_RECORDS}
+    END IF;"""
+_FORGET = """UPDATE match_subject AS subject
+    SET patient_id = NULL, change_number = NULL, newest_at = NULL, newest_precision = NULL,
+        newest_known = true
+    FROM changed WHERE subject.tenant_id = changed.tenant_id AND subject.patient_id = changed.id;"""
+
+_FORMER_FORGETTING = """
 CREATE OR REPLACE FUNCTION forget_matched_patients() RETURNS trigger LANGUAGE plpgsql AS $function$
 BEGIN
     EXECUTE format($$
-        UPDATE %I.match_subject AS subject SET patient_id = NULL, change_number = NULL{and_records}
+        UPDATE %I.match_subject AS subject SET patient_id = NULL, change_number = NULL
         FROM changed WHERE subject.tenant_id = changed.tenant_id AND subject.patient_id = changed.id
         $$, TG_TABLE_SCHEMA);
     RETURN NULL;
 END
 $function$
 """
-_FORMER_FUNCTION = """
+_FORMER_NOTING = """
 CREATE OR REPLACE FUNCTION note_changed_patients() RETURNS trigger LANGUAGE plpgsql AS $function$
 BEGIN
     EXECUTE format($$
@@ -122,13 +135,12 @@ def upgrade() -> None:
         "match_subject",
         sa.Column("newest_known", sa.Boolean(), server_default=sa.false(), nullable=False),
     )
-    op.execute(_FUNCTION.format(of_patients=_NOTE_PATIENTS, of_records=_NOTE_RECORDS))
-    forgotten = ", newest_at = NULL, newest_precision = NULL, newest_known = true"
-    op.execute(_FORGET_PATIENTS.format(and_records=forgotten))
+    op.execute(_FUNCTION.format(name="note_changed_patients", statements=_NOTE_CHANGES))
+    op.execute(_FUNCTION.format(name="forget_matched_patients", statements=_FORGET))
 
 
 def downgrade() -> None:
-    op.execute(_FORMER_FUNCTION)
-    op.execute(_FORGET_PATIENTS.format(and_records=""))
+    op.execute(_FORMER_NOTING)
+    op.execute(_FORMER_FORGETTING)
     for name in ("newest_known", "newest_precision", "newest_at"):
         op.drop_column("match_subject", name)
