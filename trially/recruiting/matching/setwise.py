@@ -91,13 +91,18 @@ class SetWise:
         }
         found = stored.read_leaves([*names.values(), self._living_name], self.today)
         results = self._patch(engine, names, found)
-        missing = [leaf for leaf in engine.by_selector() if names[leaf] not in results]
+        by_frame = engine.by_selector(then_by=self._look_back)
+        missing = [leaf for leaf in by_frame if names[leaf] not in results]
         new = {names[leaf]: self._judge(leaf, engine) for leaf in missing}
         if self._living_name in found and self._living_name in results:
             self.__dict__["universe"] = results[self._living_name].met
         kept = {names[leaf]: new[names[leaf]] for leaf in missing if leaf not in self._brief}
         stored.write_leaves(kept, self.change_number, self.today)
         return [(results | new)[names[leaf]] for leaf in leaves]
+
+    def _look_back(self, leaf: Leaf) -> str:
+        """Return what distinguishes the frames of a selector."""
+        return str(narrowing_of(leaf, self.moment).look_back)
 
     @cached_property
     def universe(self) -> int:

@@ -8,7 +8,7 @@ of the next day of the tenant's zone.
 
 import datetime as dt
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -48,6 +48,9 @@ ASKED_SECONDS = 5.0
 
 MOST_CHANGED = 2_000
 """More changed patients are computed with all others, set by set."""
+
+JUDGED_AHEAD = 20
+"""Studies whose conditions are judged in one turn: some seconds for 100,000 patients."""
 
 MOST_TENANTS_KNOWN = 10_000
 
@@ -121,9 +124,11 @@ def refresh(turn: Turn) -> None:
         turn.result(patients=len(changed), written=written.total)
         _note_unknown(turn, unknown)
     elif studies:
-        position = turn.position or {"done": []}
-        if not _run_next(turn, studies, position["done"], is_today=matched_on == today):
+        # What changes while the studies take their turns is missing in the first of them.
+        begun = {"number": number, "day": today.isoformat(), "done": [], **(turn.position or {})}
+        if not _run_next(turn, studies, begun, is_today=matched_on == today):
             return
+        number, today = begun["number"], dt.date.fromisoformat(begun["day"])
     note_matched(number, today)
     if studies:
         _enqueue_refresh(moment.days.midnight(moment.today + 1))
@@ -131,22 +136,33 @@ def refresh(turn: Turn) -> None:
 
 
 def _run_next(
-    turn: Turn, studies: Sequence[MatchedStudy], done: list[str], *, is_today: bool
+    turn: Turn, studies: Sequence[MatchedStudy], begun: Mapping[str, Any], *, is_today: bool
 ) -> bool:
-    """Run the next study for all patients. Return whether all are done."""
-    from trially.recruiting.study_matching.running import run_study
+    """Run the next study for all patients. Return whether all are done.
 
+    `begun` says which are `done`. Before the first of `JUDGED_AHEAD` studies, a turn judges the
+    conditions of all of them.
+    """
+    from trially.recruiting.study_matching.running import judge_ahead, run_study
+
+    done = begun["done"]
     left = [study for study in studies if str(study.version_id) not in done]
-    if left:
-        trigger = Trigger.CHANGES if is_today else Trigger.NEW_DAY
-        with tenants_terminology() as terminology:
-            if has_known_codes(left[0], terminology):
-                run_study(left[0], moment_of(), terminology, trigger)
-            else:
-                _note_unknown(turn, left[:1])
-        turn.progress(len(studies) - len(left) + 1, len(studies))
+    if not left:
+        return True
+    with tenants_terminology() as terminology:
+        if len(done) % JUDGED_AHEAD == 0 and not begun.get("are_judged"):
+            compiled, _, _ = compile_known(left[:JUDGED_AHEAD], terminology)
+            judge_ahead(compiled, moment_of(), terminology)
+            turn.again({**begun, "are_judged": True})
+            return False
+        if has_known_codes(left[0], terminology):
+            trigger = Trigger.CHANGES if is_today else Trigger.NEW_DAY
+            run_study(left[0], moment_of(), terminology, trigger)
+        else:
+            _note_unknown(turn, left[:1])
+    turn.progress(len(studies) - len(left) + 1, len(studies))
     if len(left) > 1:
-        turn.again({"done": [*done, str(left[0].version_id)]})
+        turn.again({**begun, "done": [*done, str(left[0].version_id)], "are_judged": False})
         return False
     return True
 

@@ -20,7 +20,7 @@ from trially.recruiting.matching.facts import in_portions
 from trially.recruiting.matching.setwise import SetWise
 from trially.recruiting.matching.some_patients import SomePatients
 from trially.recruiting.study_matching.collecting import Collected
-from trially.recruiting.study_matching.compiling import compile_studies
+from trially.recruiting.study_matching.compiling import CompiledStudies, compile_studies
 from trially.recruiting.study_matching.model import MatchRun, RunState, Trigger
 from trially.recruiting.study_matching.results import StudyResults
 from trially.recruiting.study_matching.studies import MatchedStudy
@@ -41,6 +41,18 @@ def evaluate(study: MatchedStudy, sets: SetWise) -> StudyResults:
     results = sets.evaluate(engine.leaves)
     universe = sets.people.everyone if study.wants_deceased else sets.universe
     return StudyResults.of(study.rules(engine), results, universe, universe.bit_length())
+
+
+def judge_ahead(compiled: CompiledStudies, moment: Moment, terminology: Terminology) -> None:
+    """Judge the conditions of some studies for all patients, and store the results.
+
+    Then each of the studies finds them. What a selector finds is so read once for all of these
+    studies, and not for each. Conditions that depend on the study itself are left out.
+    """
+    leaves = list(compiled.engine.leaves)
+    for index in reversed(compiled.engine.of_study):
+        del leaves[index]
+    SetWise(moment, terminology).evaluate(leaves)
 
 
 def run_study(

@@ -5,7 +5,7 @@ leaves that are called, and all others have the judgement of their policy.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from trially.recruiting.criteria.code_sets import CodeRange, CodeSet, Terminology
 from trially.recruiting.criteria.days import Moment
@@ -60,9 +60,14 @@ class Engine:
                 leaf.missing if isinstance(leaf, RecordLeaf | Pregnancy) else Missing.UNKNOWN
             )
 
-    def by_selector(self) -> list[Leaf]:
-        """Return the leaves in an order in which those with the same selector follow each other."""
-        return sorted(self.leaves, key=lambda leaf: self._numbers[self.index_of[leaf]])
+    def by_selector(self, then_by: Callable[[Leaf], str]) -> list[Leaf]:
+        """Return the leaves in an order in which those with the same selector follow each other.
+
+        `then_by` orders the leaves of a selector.
+        """
+        return sorted(
+            self.leaves, key=lambda leaf: (self._numbers[self.index_of[leaf]], then_by(leaf))
+        )
 
     def subject(
         self,
