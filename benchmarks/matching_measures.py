@@ -36,6 +36,7 @@ from trially.database.placement import current_placement
 from trially.database.session import db, transaction
 from trially.recruiting.criteria.code_sets import NoTerminology
 from trially.recruiting.criteria.days import Moment, days_of
+from trially.recruiting.matching import lasting
 from trially.recruiting.matching.setwise import SetWise
 from trially.recruiting.matching.subjects import changed_since, number_changes
 from trially.recruiting.study_matching.compiling import compile_studies
@@ -76,12 +77,18 @@ class Measures:
     """Measures the current tenant for a study of twenty conditions and for many others."""
 
     def __init__(self) -> None:
-        # Now, as requests ask, and the end of tomorrow. Of a day to come, little is kept.
-        days = days_of("America/New_York")
-        now = dt.datetime.now(dt.UTC)
-        tomorrow = days.midnight(days.of(now) + 2) - dt.timedelta(seconds=1)
-        self.moments = [Moment(now, days), Moment(tomorrow, days)]
+        days, now = days_of("America/New_York"), dt.datetime.now(dt.UTC)
+        self.moments = [Moment(now + dt.timedelta(days=day), days) for day in range(2)]
         self.study = make_study(LEAVES)
+
+    def moment_of(self, day: int) -> Moment:
+        """Return the moment of today or tomorrow, and let matching take it for the present.
+
+        Of a day to come, it would keep little.
+        """
+        moment = self.moments[day]
+        lasting.now = lambda: moment.at
+        return moment
 
     @contextmanager
     def sampled(self) -> Iterator[Sample]:
@@ -98,7 +105,7 @@ class Measures:
 
     def count(self, study: MatchedStudy, day: int = 0) -> tuple[int, int, int]:
         """Count the patients of a study as a preview does, with one criterion off too."""
-        sets = SetWise(self.moments[day], TERMINOLOGY, study.context)
+        sets = SetWise(self.moment_of(day), TERMINOLOGY, study.context)
         results = evaluate(study, sets)
         verdicts = results.verdicts()
         verdicts.attrition()
@@ -144,7 +151,7 @@ class Measures:
         began = time.perf_counter()
         try:
             with self.sampled() as sample:
-                rows = _execute(statement, now=self.moments[0].at).all()
+                rows = _execute(statement, now=self.moment_of(0).at).all()
         except OperationalError:
             return {**asdict(Sample(time.perf_counter() - began)), "rows": None}
         return {**asdict(sample), "rows": len(rows)}
@@ -156,7 +163,7 @@ class Measures:
         for name in ("first", "again"):
             began = _wal_position()
             with self.sampled() as sample:
-                counts = run_study(study, self.moments[0], TERMINOLOGY, Trigger.REQUEST)
+                counts = run_study(study, self.moment_of(0), TERMINOLOGY, Trigger.REQUEST)
             written = counts["added"] + counts["changed"] + counts["removed"]
             figures[name] = {
                 **asdict(sample),
@@ -179,10 +186,10 @@ class Measures:
             if number % JUDGED_AHEAD == 0:
                 with self.sampled() as sample:
                     compiled = compile_studies(studies[number : number + JUDGED_AHEAD], TERMINOLOGY)
-                    judge_ahead(compiled, self.moments[day], TERMINOLOGY)
+                    judge_ahead(compiled, self.moment_of(day), TERMINOLOGY)
                 total += sample
             with self.sampled() as sample:
-                counts = run_study(each, self.moments[day], TERMINOLOGY, Trigger.NEW_DAY)
+                counts = run_study(each, self.moment_of(day), TERMINOLOGY, Trigger.NEW_DAY)
             total += sample
             written += counts["added"] + counts["changed"] + counts["removed"]
             rows += counts["eligible"] + counts["potential"] + counts["ineligible"]
@@ -202,7 +209,7 @@ class Measures:
         with self.sampled() as sample:
             number_changes()
             found = changed_since(before, 2 * len(patients))
-            written = run_changed(studies, found, self.moments[1], TERMINOLOGY)
+            written = run_changed(studies, found, self.moment_of(1), TERMINOLOGY)
         return {**asdict(sample), "patients": len(found), "written": written.total}
 
     def one_patient(self, patients: Sequence[UUID]) -> list[dict[str, Any]]:
@@ -210,7 +217,7 @@ class Measures:
         samples = []
         for each in patients:
             with self.sampled() as sample:
-                studies_of_patient(each, active_studies(), self.moments[1], TERMINOLOGY)
+                studies_of_patient(each, active_studies(), self.moment_of(1), TERMINOLOGY)
             samples.append(asdict(sample))
         return samples
 
@@ -219,7 +226,7 @@ class Measures:
         samples, rest = [], iter(patients)
         while page := list(islice(rest, PAGE)):
             with self.sampled() as sample:
-                list(Explainer([self.study], self.moments[0], TERMINOLOGY).explain(page))
+                list(Explainer([self.study], self.moment_of(0), TERMINOLOGY).explain(page))
             samples.append(asdict(sample))
         return samples
 
