@@ -1,7 +1,6 @@
 """Measure matching in one tenant, in a process of its own. It prints its figures as JSON."""
 
 import datetime as dt
-import gc
 import json
 import random
 import sys
@@ -30,6 +29,7 @@ from benchmarks.matching_studies import (
     vary,
 )
 from benchmarks.processes import scheduled_seconds
+from serving.garbage import collect_rarely
 from trially import create_app
 from trially.database.changes import note_written
 from trially.database.placement import current_placement
@@ -336,7 +336,7 @@ def _of_many(
 def main() -> None:
     slug, wanted, rounds, studies = sys.argv[1:]
     app = create_app(settings_of_environment())
-    gc.freeze()  # as a worker that serves does
+    collect_rarely()  # as a worker that serves does
     run: Callable[[Measures], Any] = {
         "cold": lambda measures: measures.cold(),
         "visible_share": lambda _: _visible_share(),

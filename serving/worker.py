@@ -1,10 +1,10 @@
 """gunicorn's worker class of trially. The worker process loads what it does: `serving/loop.py`."""
 
-import gc
 from typing import Any
 
 from gunicorn.workers.base import Worker as BaseWorker
 
+from serving.garbage import collect_rarely
 from serving.limits import LimitError, read_limits
 from serving.slots import shared_slots
 
@@ -36,8 +36,5 @@ class Worker(BaseWorker):  # type: ignore[misc]
         """Serve until SIGTERM, then finish."""
         from serving.loop import Loop
 
-        # All that is loaded stays until the process ends. A full collection of garbage takes some
-        # 200 ms with it, in the middle of a request, and without it next to nothing.
-        gc.collect()
-        gc.freeze()
+        collect_rarely()
         Loop(self).run()

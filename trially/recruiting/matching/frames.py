@@ -20,6 +20,7 @@ import orjson
 import zstandard
 
 from trially.database.placement import current_placement
+from trially.database.uuids import read_uuid
 from trially.recruiting.criteria.days import Days, Moment
 from trially.recruiting.criteria.facts import Fact
 from trially.recruiting.criteria.rows import Row, rows_of
@@ -242,7 +243,7 @@ def _read_hard(
 _TIMES = ("start_at", "end_at", "recorded_at", "created_at", "withdrawn_at")
 _NUMBERS = ("value_number", "reference_low", "reference_high")
 _READERS: Mapping[int, Callable[[Any], Any]] = {
-    Fact._fields.index("id"): UUID,
+    Fact._fields.index("id"): read_uuid,
     **{Fact._fields.index(name): dt.datetime.fromisoformat for name in _TIMES},
     **{Fact._fields.index(name): Decimal for name in _NUMBERS},
 }

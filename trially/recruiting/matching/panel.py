@@ -47,17 +47,23 @@ class Panel:
         return self.people.size
 
     def subjects(self, ordinals: Collection[int]) -> Mapping[int, Subject]:
-        """Return some patients, each made once. Those whose records are not current are left out.
+        """Return some patients. Those whose records are not current are left out.
 
-        They serve all leaves that read no study.
+        They serve all leaves that read no study. They are made once for leaves that ask for the
+        same patients one after the other.
         """
-        if not self._subjects.keys() >= set(ordinals):
-            for ordinal, person in self.people.persons(ordinals).items():
-                coverage = self.covering if self.is_covered[ordinal] else NOT_COVERING
-                subject = Subject(person, self.moment, coverage)
-                self._subjects.setdefault(ordinal, subject)
-        found = self._subjects
-        return {ordinal: found[ordinal] for ordinal in ordinals if ordinal in found}
+        asked = frozenset(ordinals)
+        if self._subjects.keys() != {asked}:
+            self._subjects.clear()
+            self._subjects[asked] = {
+                ordinal: Subject(
+                    person,
+                    self.moment,
+                    self.covering if self.is_covered[ordinal] else NOT_COVERING,
+                )
+                for ordinal, person in self.people.persons(asked).items()
+            }
+        return self._subjects[asked]
 
     @cached_property
     def covering(self) -> Coverage:
@@ -65,7 +71,8 @@ class Panel:
         return Coverage(self.moment.today, NEVER)
 
     @cached_property
-    def _subjects(self) -> dict[int, Subject]:
+    def _subjects(self) -> dict[frozenset[int], Mapping[int, Subject]]:
+        """The patients that were asked for last."""
         return {}
 
     def no_flags(self) -> Flags:

@@ -28,6 +28,9 @@ KEPT_LEAF_DAYS = 2
 MOST_FRAMES, MOST_LEAVES = 500, 10_000
 """Entries of a tenant. Those that were used longest ago are deleted first."""
 
+ROWS_AT_A_TIME = 100
+"""Results that one statement writes: of 100,000 patients some megabytes."""
+
 _frame, _leaf = table_of(MatchFrame), table_of(MatchLeaf)
 
 _LEVEL = 1
@@ -117,32 +120,33 @@ def read_leaves(names: Collection[bytes], as_of: dt.date) -> dict[bytes, KeptLea
 
 def write_leaves(results: Mapping[bytes, Bits], change_number: int, as_of: dt.date) -> None:
     """Store the results of leaves on one day, in place of older ones."""
-    if not results:
-        return
     tenant_id = current_placement().tenant_id
-    statement = insert(_leaf).values(
-        [
-            {
-                "tenant_id": tenant_id,
-                "id": uuid7(),
-                "leaf": name,
-                "as_of": as_of,
-                "change_number": change_number,
-                "content": _pack(bits),
-                "used_on": as_of,
-            }
-            for name, bits in sorted(results.items())
-        ]
-    )
-    db.session.execute(
-        statement.on_conflict_do_update(
-            index_elements=[_leaf.c.tenant_id, _leaf.c.leaf, _leaf.c.as_of],
-            set_={
-                "change_number": statement.excluded.change_number,
-                "content": statement.excluded.content,
-            },
+    # In one order, so that two who write the same leaves do not wait for each other.
+    names = sorted(results)
+    for start in range(0, len(names), ROWS_AT_A_TIME):
+        statement = insert(_leaf).values(
+            [
+                {
+                    "tenant_id": tenant_id,
+                    "id": uuid7(),
+                    "leaf": name,
+                    "as_of": as_of,
+                    "change_number": change_number,
+                    "content": _pack(results[name]),
+                    "used_on": as_of,
+                }
+                for name in names[start : start + ROWS_AT_A_TIME]
+            ]
         )
-    )
+        db.session.execute(
+            statement.on_conflict_do_update(
+                index_elements=[_leaf.c.tenant_id, _leaf.c.leaf, _leaf.c.as_of],
+                set_={
+                    "change_number": statement.excluded.change_number,
+                    "content": statement.excluded.content,
+                },
+            )
+        )
 
 
 def prune(today: dt.date) -> int:

@@ -49,7 +49,7 @@ ASKED_SECONDS = 5.0
 MOST_CHANGED = 2_000
 """More changed patients are computed with all others, set by set."""
 
-JUDGED_AHEAD = 20
+JUDGED_AHEAD = 40
 """Studies whose conditions are judged in one turn: some seconds for 100,000 patients."""
 
 MOST_TENANTS_KNOWN = 10_000
