@@ -129,7 +129,11 @@ def coordinator(tier: Tier, make_tenant: MakeTenant, as_member: AsMember) -> Mem
 
 @pytest.fixture(scope="module")
 def patients(coordinator: Member, make_patient: MakePatient) -> dict[str, dict[str, Any]]:
-    created = [make_patient(coordinator, **values) for values in BY_HAND]
+    # A random MRN might begin with digits that a test searches for.
+    created = [
+        make_patient(coordinator, **{"mrn": "chart-" + "x" * number, **values})
+        for number, values in enumerate(BY_HAND, 1)
+    ]
     return {normalize("NFC", patient["family_name"]): patient for patient in created}
 
 
