@@ -94,6 +94,15 @@ def test_too_few_records(place: Place, missing: str) -> None:
     agree(place, {"medication": leaf}, patients)
 
 
+@pytest.mark.parametrize("in_other_study", [True, False])
+@pytest.mark.parametrize("missing", ["unknown", "not_met", "covered"])
+def test_participation_in_no_study(place: Place, missing: str, in_other_study: bool) -> None:
+    patients = [patient(1, hba1c(1)), patient(2)]
+    fill_with(place, *patients)
+
+    agree(place, {"enrollment": {"in_other_study": in_other_study, "missing": missing}}, patients)
+
+
 def test_the_last_patients_are_not_current(place: Place) -> None:
     patients = [patient(1, hba1c(1)), *(patient(n, hba1c(n), state="inactive") for n in (2, 3, 4))]
     fill_with(place, patients[0])

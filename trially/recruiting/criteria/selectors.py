@@ -71,7 +71,7 @@ _KEPT = {Pick.LATEST: Keeps.LATEST, Pick.EARLIEST: Keeps.EARLIEST}
 def select(leaf: Leaf, terminology: Terminology) -> Selector:
     """Return what a leaf reads. Raises `UnknownCodesError`."""
     attributes = _OF_PERSONS.get(type(leaf), frozenset())
-    if isinstance(leaf, RecordLeaf | Pregnancy) and leaf.missing == Missing.COVERED:
+    if getattr(leaf, "missing", None) == Missing.COVERED:
         attributes |= {Attribute.COVERAGE}
     if isinstance(leaf, Pregnancy):
         attributes |= {Attribute.SEX}

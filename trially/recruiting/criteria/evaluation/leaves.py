@@ -33,7 +33,7 @@ from trially.recruiting.criteria.selectors import select
 
 Judge = Callable[[Sequence[Row], Subject], Judgement]
 
-ENGINE_VERSION = 1
+ENGINE_VERSION = 2
 """Grows with each change of what a leaf means: cached results depend on it."""
 
 _OF_PERSONS: dict[type[Leaf], Callable[[Any], JudgePerson]] = {
