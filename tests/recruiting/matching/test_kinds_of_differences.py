@@ -94,6 +94,24 @@ def test_too_few_records(place: Place, missing: str) -> None:
     agree(place, {"medication": leaf}, patients)
 
 
+@pytest.mark.parametrize("pick", ["any", "all"])
+@pytest.mark.parametrize("missing", ["unknown", "not_met", "covered"])
+def test_values_that_fail_and_may_be_outside_of_the_window(
+    place: Place, missing: str, pick: str
+) -> None:
+    rough = hba1c(1, dt.datetime(2026, 5, 1, tzinfo=dt.UTC), start_precision="month")
+    visit = hba1c(2, code_system="http://loinc.org", code="718-7", unit="g/dL")
+    patients = [patient(1, rough, visit), patient(2, rough._replace(id=UUID(int=3)))]
+    fill_with(place, *patients)
+    leaf = {"pick": pick, "within": {"from": "-P30D"}, "value": {"lt": 7, "unit": "%"}}
+
+    agree(
+        place,
+        {"observation": {**MEASURED["observation"], **leaf, "missing": missing}},
+        patients,
+    )
+
+
 @pytest.mark.parametrize("in_other_study", [True, False])
 @pytest.mark.parametrize("missing", ["unknown", "not_met", "covered"])
 def test_participation_in_no_study(place: Place, missing: str, in_other_study: bool) -> None:

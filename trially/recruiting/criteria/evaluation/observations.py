@@ -98,10 +98,12 @@ class _Several:
     def _judge_all(
         seen: Sequence[tuple[Row, Place, Answer]], until: dt.datetime
     ) -> Judgement | None:
-        """Return the judgement, unless no row can be in the window."""
+        """Return the judgement, unless no row can be in the window and have the value."""
         failing = tuple(row for row, place, answer in seen if answer is False and place is Place.IN)
         if failing:
             return Judgement(Outcome.NOT_MET, None, failing, until)
+        if all(answer is False for _, _, answer in seen):
+            return None
         for _, _, answer in seen:
             if answer is not True:
                 reason = Reason.PARTIAL_DATE if answer is False else answer
@@ -109,7 +111,7 @@ class _Several:
         rows = tuple(row for row, _, _ in seen)
         if any(place is Place.IN for _, place, _ in seen):
             return Judgement(Outcome.MET, None, rows, until)
-        return Judgement(Outcome.UNKNOWN, Reason.PARTIAL_DATE, rows, until) if rows else None
+        return Judgement(Outcome.UNKNOWN, Reason.PARTIAL_DATE, rows, until)
 
 
 class _Extreme:
