@@ -6,7 +6,14 @@ from uuid import uuid4
 
 from members import MakeFact, Member
 
+from trially.database.session import transaction
+from trially.recruiting.criteria.code_sets import NoTerminology
+from trially.recruiting.study_matching.model import Trigger
+from trially.recruiting.study_matching.moments import moment_of
+from trially.recruiting.study_matching.running import run_study
+from trially.recruiting.study_matching.studies import active_studies
 from trially.tenancy.catalog import Tenant
+from trially.tenancy.context import tenant_context
 
 RECENTLY = dt.datetime.now(dt.UTC) - dt.timedelta(days=5)
 
@@ -85,3 +92,13 @@ def hba1c(make_fact: MakeFact, tenant: Tenant, patient: str, value: float) -> st
 def verdicts(member: Member, study: str) -> dict[str, str]:
     page = member.get(f"/studies/{study}/matches?limit=200").json
     return {item["patient_id"]: item["verdict"] for item in page["data"]}
+
+
+def count_wrong(tenant: Tenant) -> int:
+    """Return how many matches a run for all patients of the tenant writes."""
+    wrong = 0
+    with tenant_context(str(tenant.id)), transaction():
+        for study in active_studies():
+            counts = run_study(study, moment_of(), NoTerminology(), Trigger.REQUEST)
+            wrong += counts["added"] + counts["changed"] + counts["removed"]
+    return wrong

@@ -8,14 +8,19 @@ from encrypted_tenants import encrypt
 from flask import Flask
 from members import AsMember, MakeFact, MakeTenant, Member
 
-from tests.recruiting.study_matching.matched_studies import CRITERIA, add_patient, add_study, hba1c
+from tests.recruiting.study_matching.matched_studies import (
+    CRITERIA,
+    add_patient,
+    add_study,
+    count_wrong,
+    hba1c,
+)
 from trially.database.session import transaction
 from trially.recruiting.criteria.code_sets import NoTerminology
 from trially.recruiting.matching.subjects import changed_since, number_changes
 from trially.recruiting.study_matching import running
-from trially.recruiting.study_matching.model import Trigger
 from trially.recruiting.study_matching.moments import moment_of
-from trially.recruiting.study_matching.running import run_changed, run_study
+from trially.recruiting.study_matching.running import run_changed
 from trially.recruiting.study_matching.studies import active_studies
 from trially.tenancy.catalog import Tenant
 from trially.tenancy.catalog_choices import Tier
@@ -41,16 +46,6 @@ def match_changed(tenant: Tenant, since: int) -> tuple[int, dict[int, UUID | Non
         changed = changed_since(since, 1_000)
         written = run_changed(active_studies(), changed, moment_of(), NoTerminology())
     return number, changed, written.total
-
-
-def count_wrong(tenant: Tenant) -> int:
-    """Return how many matches a run for all patients of the tenant writes."""
-    wrong = 0
-    with tenant_context(str(tenant.id)), transaction():
-        for study in active_studies():
-            counts = run_study(study, moment_of(), NoTerminology(), Trigger.REQUEST)
-            wrong += counts["added"] + counts["changed"] + counts["removed"]
-    return wrong
 
 
 def change_and_compare(app: Flask, member: Member, make_fact: MakeFact) -> None:

@@ -9,17 +9,17 @@ import pytest
 from flask import Flask
 from members import AsMember, MakeFact, MakeTenant, Member
 
-from tests.recruiting.study_matching.matched_studies import add_patient, add_study, hba1c
+from tests.recruiting.study_matching.matched_studies import (
+    add_patient,
+    add_study,
+    count_wrong,
+    hba1c,
+)
 from trially.database.session import transaction
 from trially.jobs.kinds import Turn
-from trially.recruiting.criteria.code_sets import NoTerminology
 from trially.recruiting.matching import setwise
 from trially.recruiting.matching.subjects import matched_up_to, number_changes
 from trially.recruiting.study_matching import refreshing
-from trially.recruiting.study_matching.model import Trigger
-from trially.recruiting.study_matching.moments import moment_of
-from trially.recruiting.study_matching.running import run_study
-from trially.recruiting.study_matching.studies import active_studies
 from trially.tenancy.catalog import Tenant
 from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.context import tenant_context
@@ -52,16 +52,6 @@ def run_all_turns(tenant: Tenant) -> int:
     while position is not None:
         position, number = take_turn(tenant, position), number + 1
     return number
-
-
-def count_wrong(tenant: Tenant) -> int:
-    """Return how many matches a run for all patients writes."""
-    wrong = 0
-    with tenant_context(str(tenant.id)), transaction():
-        for study in active_studies():
-            counts = run_study(study, moment_of(), NoTerminology(), Trigger.REQUEST)
-            wrong += counts["added"] + counts["changed"] + counts["removed"]
-    return wrong
 
 
 def test_a_change_between_two_studies_is_matched_with_both(
