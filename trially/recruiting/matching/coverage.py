@@ -22,8 +22,8 @@ import zstandard
 
 from trially.database.placement import current_placement
 from trially.recruiting.criteria.days import Moment
-from trially.recruiting.matching import lasting
 from trially.recruiting.matching.bits import Flags
+from trially.recruiting.matching.lasting import is_of_former_day
 from trially.recruiting.matching.model import IS_NUMBERED
 from trially.recruiting.matching.packed_rows import Rows, copy_rows, row_type
 from trially.recruiting.matching.sql_dates import DAY, LAST_AT, UTC_DAY
@@ -178,9 +178,9 @@ class NewestRecords:
 def read_newest(moment: Moment, patients: Sequence[UUID] | None = None) -> NewestRecords:
     """Read when the newest records of all patients began, or of some, within the look-back."""
     keeps_newest = keeps_newest_records()
-    is_past = moment.today < moment.days.of(lasting.now())
+    reads_visits = patients is None and (is_of_former_day(moment) or not keeps_newest)
     query = _NEWEST.format(
-        visited=_VISITED if patients is None and (is_past or not keeps_newest) else _NOT_READ,
+        visited=_VISITED if reads_visits else _NOT_READ,
         of_some="" if patients is None else _OF_SOME,
         **(_KEPT if keeps_newest else _NOT_KEPT),
     )

@@ -20,6 +20,11 @@ def now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
+def is_of_former_day(moment: Moment) -> bool:
+    """Return whether the day of a moment is over. What is read for it serves no later day well."""
+    return moment.today < moment.days.of(now())
+
+
 def lasts_all_day(frame: Frame, moment: Moment) -> bool:
     """Return whether no record of a frame begins on the day of a moment, after it or after now."""
     rows, known_at = frame.rows, _known_at(moment)

@@ -39,7 +39,12 @@ from trially.recruiting.matching.facts import in_portions
 from trially.recruiting.matching.frames import Frame, read_frame
 from trially.recruiting.matching.homes import kept_homes
 from trially.recruiting.matching.judging import judge_leaf
-from trially.recruiting.matching.lasting import begins_later, end_of_day, lasts_all_day
+from trially.recruiting.matching.lasting import (
+    begins_later,
+    end_of_day,
+    is_of_former_day,
+    lasts_all_day,
+)
 from trially.recruiting.matching.narrowing import Narrowing, narrowing_of
 from trially.recruiting.matching.observed import is_packed
 from trially.recruiting.matching.panel import Panel
@@ -161,7 +166,7 @@ class SetWise:
             patients = [each for each in (changed or {}).values() if each is not None]
             read = read_newest(self.moment, None if changed is None else patients)
             newest = read if changed is None else newest.patched(list(changed), read)
-        if self._is_for_now and self._is_past:
+        if not is_of_former_day(self.moment) and self._is_past:
             stored.write_frame(name, self.change_number, newest.dump(), self.today)
         return newest
 
@@ -197,15 +202,12 @@ class SetWise:
         else:
             frame = self._brought_up_to_date(frame, kept.change_number, selector, narrowing)
         content = frame.dump()
-        is_stored = self._is_for_now and (self._is_past or lasts_all_day(frame, self.moment))
+        is_stored = not is_of_former_day(self.moment) and (
+            self._is_past or lasts_all_day(frame, self.moment)
+        )
         if len(content) <= MOST_STORED_BYTES and is_stored:
             stored.write_frame(name, self.change_number, content, self.today)
         return frame
-
-    @cached_property
-    def _is_for_now(self) -> bool:
-        """Whether the day is not in the past. A frame for a former day serves no later one well."""
-        return self.moment.today >= self.moment.days.of(lasting.now())
 
     @cached_property
     def _is_past(self) -> bool:
