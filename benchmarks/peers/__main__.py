@@ -21,7 +21,7 @@ from benchmarks.peers.contenders import (
     trially_apps,
 )
 from benchmarks.peers.environment import EnvironmentMissingError, build_environment, versions_of
-from benchmarks.peers.measuring import Measured, measure
+from benchmarks.peers.measuring import Bursts, Measured, measure
 from benchmarks.peers.populating import make_population, populate_trially
 from benchmarks.report import make_parser, print_outcome
 from benchmarks.requests import CONNECTIONS
@@ -42,6 +42,12 @@ def main() -> None:
         help="numbers of tenants (default: 1 and 100)",
     )
     parser.add_argument(
+        "--seconds-of-many",
+        type=float,
+        default=5.0,
+        help="length of a measurement with more than one tenant (default: %(default)s)",
+    )
+    parser.add_argument(
         "--patients", type=int, default=200, help="patients of a tenant (default: %(default)s)"
     )
     parser.add_argument("--only", nargs="+", help="words in the names of the apps to compare")
@@ -50,17 +56,22 @@ def main() -> None:
     with installation(postgres_settings=POSTGRES_SETTINGS) as installed:
         contenders, skipped = _prepare(installed, options)
         measured = [
-            measure(installed, contenders, tenants, options.rounds, options.seconds)
+            measure(installed, contenders, tenants, _bursts(options, tenants))
             for tenants in options.tenants
         ]
         machine = _describe_machine(installed, load_before)
     rows = [row for one in measured for row in one.rows]
     method = (
-        f"{options.rounds} rounds of {options.seconds} s, {CONNECTIONS} connections of the client,"
+        f"{options.rounds} rounds of {options.seconds} s, of {options.seconds_of_many} s with more"
+        f" than one tenant, {CONNECTIONS} connections of the client,"
         f" {options.patients} patients a tenant. {machine}"
     )
     lines = [*table_of(rows, YARDSTICK), "", *_remarks(rows, contenders, skipped), "", method]
     print_outcome("\n".join(lines), _to_json(rows, measured), as_json=options.json)
+
+
+def _bursts(options: Any, tenants: int) -> Bursts:
+    return Bursts(options.rounds, options.seconds if tenants == 1 else options.seconds_of_many)
 
 
 def _remarks(rows: list[Row], contenders: list[Contender], skipped: dict[str, str]) -> list[str]:

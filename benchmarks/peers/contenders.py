@@ -27,7 +27,8 @@ TIERS = {
     "trially, pooled rows": Tier.POOLED_ROWS,
 }
 LIST = f"{PATH}?limit=50"
-SENT_IN_A_BURST = 2_000
+LEAST_COMPOSED = 100
+COMPOSED_PER_SECOND = 3_000
 """A burst that sends more begins again, and its creations would be refused."""
 
 BUDGET_FOR_ALL = 160
@@ -44,12 +45,11 @@ class Calls:
         self._tokens = tokens
         self._headers = [headers(number) for number in range(len(tokens))]
 
-    def compose(self, kind: str, tenants: int, seed: int) -> list[str]:
-        """Return requests to tenants drawn at random, each equally likely."""
+    def compose(self, kind: str, tenants: int, seed: int, seconds: float) -> list[str]:
+        """Return the requests of a burst to tenants drawn at random, each equally likely."""
         chance = random.Random(f"{kind} {tenants} {seed}")
-        return [
-            self._compose(kind, chance.randrange(tenants), chance) for _ in range(SENT_IN_A_BURST)
-        ]
+        number = LEAST_COMPOSED + int(COMPOSED_PER_SECOND * seconds)
+        return [self._compose(kind, chance.randrange(tenants), chance) for _ in range(number)]
 
     def _compose(self, kind: str, number: int, chance: random.Random) -> str:
         token, headers = self._tokens[number], self._headers[number]

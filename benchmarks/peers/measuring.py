@@ -19,7 +19,6 @@ from benchmarks.requests import CONNECTIONS, STATUSES, Sample, measure_burst
 from trially.tenancy.servers.access import server_access
 from trially.tenancy.servers.connections import execute
 
-WARM_UP_SECONDS = 0.5
 CHECKING = -1
 WARMING = -2
 """Numbers of rounds that are not measured."""
@@ -29,6 +28,18 @@ MOST_SECONDS_TO_SETTLE = 10
 
 Samples = dict[str, dict[str, list[Sample]]]
 """By kind of request and app, one for each round."""
+
+
+@dataclass(frozen=True)
+class Bursts:
+    """How often each app is loaded with each kind of request, and for how long.
+
+    trially reads a member again after five seconds. In shorter bursts to many tenants, most requests
+    would be the first to their tenant after a pause, which they are not in steady use.
+    """
+
+    rounds: int
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -43,8 +54,7 @@ def measure(
     installed: Installation,
     contenders: list[Contender],
     tenants: int,
-    rounds: int,
-    seconds: float,
+    bursts: Bursts,
 ) -> Measured:
     """Serve the apps at the same time, load them in turn, and stop them one by one."""
     contenders = [one for one in contenders if one.least_tenants <= tenants]
@@ -53,7 +63,7 @@ def measure(
         servers = {one.name: stacks[one.name].enter_context(one.serve()) for one in contenders}
         for one in contenders:
             _check_answers(one, servers[one.name], tenants)
-        samples = _run(installed, contenders, servers, tenants, rounds, seconds)
+        samples = _run(installed, contenders, servers, tenants, bursts)
         memory, connections = {}, {}
         for name, stack in stacks.items():
             memory[name] = _memory_mb(servers[name])
@@ -79,14 +89,13 @@ def _run(
     contenders: list[Contender],
     servers: dict[str, WebServer],
     tenants: int,
-    rounds: int,
-    seconds: float,
+    bursts: Bursts,
 ) -> Samples:
     samples: Samples = {kind: {one.name: [] for one in contenders} for kind in STATUSES}
 
-    def burst(one: Contender, kind: str, number: int, length: float) -> Sample:
-        requests = one.calls.compose(kind, tenants, number)
-        load = Load(servers[one.name].port, requests, STATUSES[kind], length, CONNECTIONS)
+    def burst(one: Contender, kind: str, number: int) -> Sample:
+        requests = one.calls.compose(kind, tenants, number, bursts.seconds)
+        load = Load(servers[one.name].port, requests, STATUSES[kind], bursts.seconds, CONNECTIONS)
         try:
             return measure_burst(load, servers[one.name], installed.postmaster_id)
         except SystemExit as error:
@@ -94,21 +103,21 @@ def _run(
 
     for kind in STATUSES:
         for one in contenders:
-            burst(one, kind, WARMING, WARM_UP_SECONDS)
-    for number in range(rounds):
+            burst(one, kind, WARMING)
+    for number in range(bursts.rounds):
         # Each round begins with another app and runs in the other direction than the one before.
         first = number % len(contenders)
         order = contenders[first:] + contenders[:first]
         for kind in STATUSES:
             for one in order if number % 2 else reversed(order):
-                samples[kind][one.name].append(burst(one, kind, number, seconds))
+                samples[kind][one.name].append(burst(one, kind, number))
     return samples
 
 
 def _check_answers(one: Contender, server: WebServer, tenants: int) -> None:
     """Stop unless the app answers what it is said to answer, to its last tenant too."""
     for kind, status in STATUSES.items():
-        request = one.calls.compose(kind, tenants, CHECKING)[0]
+        request = one.calls.compose(kind, tenants, CHECKING, seconds=0)[0]
         found, body = _ask(server, request)
         if found != status:
             raise SystemExit(f"{one.name} answered {kind} with {found}: {body!r}")
