@@ -6,15 +6,17 @@ Zipf's law, and one tenant only. Each burst is compared with the one-tenant burs
 
 import random
 import statistics
+from dataclasses import asdict
 from itertools import accumulate
 
 import psutil  # type: ignore[import-untyped]
 
 from benchmarks.fleet import make_tenants
 from benchmarks.installation import installation
-from benchmarks.load import Load, run_load
+from benchmarks.load import Load
 from benchmarks.processes import gunicorn
 from benchmarks.report import make_parser, print_outcome
+from benchmarks.requests import Sample, measure_burst
 from trially.tenancy.catalog_choices import Tier
 
 BAR = 0.90
@@ -45,33 +47,39 @@ def main() -> None:
             **installed.environment,
             "TRIALLY_CONNECTIONS_PER_SERVER": str(options.budget),
         }
-        rates: dict[str, list[float]] = {draw: [] for draw in draws}
+        samples: dict[str, list[Sample]] = {draw: [] for draw in draws}
         with gunicorn("benchmarks.twin:trially_app()", environment) as server:
             (worker,) = psutil.Process(server.process_id).children()
             memory_mb: dict[str, float] = {}
             for number in range(options.rounds + 1):
                 for draw in sorted(draws, reverse=number % 2 == 0):
                     load = Load(server.port, draws[draw], 200, options.seconds, CONNECTIONS)
-                    outcome = run_load(load)
+                    sample = measure_burst(load, server, installed.postmaster_id)
                     if number:  # the first round warms up
-                        rates[draw].append(outcome.requests / outcome.seconds)
+                        samples[draw].append(sample)
                     memory_mb.setdefault(draw, worker.memory_info().rss / 1e6)
-    ratios = {
-        draw: statistics.median(
-            many / one for many, one in zip(rates[draw], rates["one"], strict=True)
-        )
-        for draw in ("uniform", "zipf")
-    }
+    described = [_describe(draw, samples[draw], samples["one"]) for draw in ("uniform", "zipf")]
     line = (
-        f"crowd: {options.tenants} tenants ({options.tier}) on {options.budget} connections:"
-        f" uniform {ratios['uniform']:.2f}, zipf {ratios['zipf']:.2f} of one tenant's"
-        f" {statistics.median(rates['one']):,.0f}/s; {worker_mb(memory_mb)}"
+        f"crowd: {options.tenants} tenants ({options.tier}) on {options.budget} connections, of one"
+        f" tenant's: {'; '.join(described)}; {worker_mb(memory_mb)}"
     )
-    print_outcome(
-        line,
-        {"bar": BAR, "ratios": ratios, "rates": rates, "memory_mb": memory_mb},
-        as_json=options.json,
+    figures = {
+        "bar": BAR,
+        "samples": {draw: [asdict(one) for one in many] for draw, many in samples.items()},
+        "memory_mb": memory_mb,
+    }
+    print_outcome(line, figures, as_json=options.json)
+
+
+def _describe(draw: str, samples: list[Sample], alone: list[Sample]) -> str:
+    """Return a draw's ratios to the one-tenant bursts of the same rounds; above 1 is better."""
+    pairs = list(zip(samples, alone, strict=True))
+    cpu = statistics.median(one.cpu_us / many.cpu_us for many, one in pairs)
+    rate = statistics.median(
+        many.requests_per_second / one.requests_per_second for many, one in pairs
     )
+    ours, of_one = (statistics.median(one.cpu_us for one in each) for each in (samples, alone))
+    return f"{draw} CPU {cpu:.2f} ({ours:,.0f} and {of_one:,.0f} µs), requests/s {rate:.2f}"
 
 
 def worker_mb(memory_mb: dict[str, float]) -> str:

@@ -38,6 +38,11 @@ class Sample:
     p95_ms: float
     p99_ms: float
 
+    @property
+    def cpu_us(self) -> float:
+        """The CPU of the application and of PostgreSQL."""
+        return self.application_us + self.postgres_us
+
 
 def main() -> None:
     parser = make_parser(__spec__.name, rounds=25, seconds=0.5)

@@ -53,11 +53,6 @@ def quartiles_of(values: Sequence[float]) -> Quartiles:
     return Quartiles(*statistics.quantiles(values, n=4, method="inclusive"))
 
 
-def cpu_of(sample: Sample) -> float:
-    """Return the CPU of the app and of PostgreSQL per request, in microseconds."""
-    return sample.application_us + sample.postgres_us
-
-
 def compare(samples: Sequence[Sample], yardstick: Sequence[Sample]) -> Figures:
     """Return an app's figures. The samples at the same place are of the same round."""
     pairs = zip(samples, yardstick, strict=True)
@@ -66,9 +61,9 @@ def compare(samples: Sequence[Sample], yardstick: Sequence[Sample]) -> Figures:
         return statistics.median(getattr(sample, field) for sample in samples)
 
     return Figures(
-        cpu_us=statistics.median(map(cpu_of, samples)),
+        cpu_us=median("cpu_us"),
         postgres_us=median("postgres_us"),
-        ratio=quartiles_of([cpu_of(other) / cpu_of(own) for own, other in pairs]),
+        ratio=quartiles_of([other.cpu_us / own.cpu_us for own, other in pairs]),
         requests_per_second=median("requests_per_second"),
         median_ms=median("median_ms"),
         p95_ms=median("p95_ms"),

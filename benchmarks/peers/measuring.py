@@ -34,8 +34,8 @@ Samples = dict[str, dict[str, list[Sample]]]
 class Bursts:
     """How often each app is loaded with each kind of request, and for how long.
 
-    trially reads a member again after five seconds. In shorter bursts to many tenants, most requests
-    would be the first to their tenant after a pause, which they are not in steady use.
+    trially reads a member again after five seconds. In shorter bursts to many tenants, most
+    requests would be the first to their tenant after a pause, which is rare in steady use.
     """
 
     rounds: int

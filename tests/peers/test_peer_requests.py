@@ -31,15 +31,15 @@ def calls_of(population: Population, header: str) -> Calls:
 
 @pytest.mark.parametrize("kind", ["read one", "list 50"])
 def test_apps_get_the_same_requests_in_a_round(population: Population, kind: str) -> None:
-    one = calls_of(population, "X-One").compose(kind, TENANTS, 1)
-    other = calls_of(population, "X-Other").compose(kind, TENANTS, 1)
+    one = calls_of(population, "X-One").compose(kind, TENANTS, 1, seconds=1)
+    other = calls_of(population, "X-Other").compose(kind, TENANTS, 1, seconds=1)
 
     assert [request.replace("X-One", "X-Other") for request in one] == other
-    assert calls_of(population, "X-Other").compose(kind, TENANTS, 2) != other
+    assert calls_of(population, "X-Other").compose(kind, TENANTS, 2, seconds=1) != other
 
 
 def test_requests_go_to_all_tenants_with_their_own_tokens(population: Population) -> None:
-    requests = calls_of(population, "Host").compose("list 50", TENANTS, 1)
+    requests = calls_of(population, "Host").compose("list 50", TENANTS, 1, seconds=1)
 
     for number in range(TENANTS):
         of_tenant = [each for each in requests if f"Host: tenant-{number}\r\n" in each]
@@ -49,7 +49,10 @@ def test_requests_go_to_all_tenants_with_their_own_tokens(population: Population
 
 def test_no_patient_is_created_twice(population: Population) -> None:
     calls = calls_of(population, "Host")
-    requests = [*calls.compose("create", 1, 1), *calls.compose("create", 1, 1)]
+    requests = [
+        *calls.compose("create", 1, 1, seconds=1),
+        *calls.compose("create", 1, 1, seconds=1),
+    ]
 
     numbers = [json.loads(each.partition("\r\n\r\n")[2])["mrn"] for each in requests]
 
