@@ -8,6 +8,7 @@ and `doctor` of all. `--write FILE` draws the curves. By default, this takes hou
 import json
 import random
 import statistics
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -61,10 +62,11 @@ def main() -> None:
     options = parser.parse_args()
     measure = partial(_measure, rounds=options.rounds, seconds=options.seconds)
     tier = Tier(options.tier)
-    axes = {
-        "tenants": _grow_tenants(tier, sorted(options.tenants), measure),
-        "patients of a tenant": _grow_patients(tier, sorted(options.patients), measure),
-    }
+    axes: dict[str, list[Point]] = {}
+    if options.tenants:
+        axes["tenants"] = _grow_tenants(tier, sorted(options.tenants), measure)
+    if options.patients:
+        axes["patients of a tenant"] = _grow_patients(tier, sorted(options.patients), measure)
     if options.write:
         options.write.write_text(draw([_panel(axis, points) for axis, points in axes.items()]))
     line = "; ".join(f"{axis}: {_describe(points)}" for axis, points in axes.items())
@@ -133,6 +135,7 @@ def _measure(
     for name, words in commands.items():
         costs[name] = _cpu_ms(programs, "tenants", *words)
     costs["doctor"] = _cpu_ms(programs, "doctor")
+    print(f"{size:,}: {costs}", file=sys.stderr)
     return Point(size, costs)
 
 
