@@ -88,7 +88,7 @@ bench: setup ## Run the published benchmarks; see benchmarks/README.md
 	$(BIN)/python -m benchmarks.guard
 	TRIALLY_DEVELOPMENT=1 $(BIN)/python -m benchmarks.commands
 
-bench-peers: setup ## Compare requests with conventional apps, django-tenants and fastapi-tenancy (10 minutes)
+bench-peers: setup ## Compare requests with conventional apps, django-tenants and fastapi-tenancy (25 minutes)
 	@$(BIN)/python -m benchmarks.peers
 
 faults: setup ## Run all faults under load, and write docs/faults.md and docs/faults-of-moves.md (45 minutes)

@@ -42,7 +42,13 @@ def main() -> None:
         help="numbers of tenants (default: 1 and 100)",
     )
     parser.add_argument(
-        "--seconds-of-many",
+        "--many-rounds",
+        type=int,
+        default=4,
+        help="number of measurements with more than one tenant (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--many-seconds",
         type=float,
         default=5.0,
         help="length of a measurement with more than one tenant (default: %(default)s)",
@@ -62,8 +68,8 @@ def main() -> None:
         machine = _describe_machine(installed, load_before)
     rows = [row for one in measured for row in one.rows]
     method = (
-        f"{options.rounds} rounds of {options.seconds} s, of {options.seconds_of_many} s with more"
-        f" than one tenant, {CONNECTIONS} connections of the client,"
+        f"{options.rounds} rounds of {options.seconds} s with one tenant, {options.many_rounds} of"
+        f" {options.many_seconds} s with more, {CONNECTIONS} connections of the client,"
         f" {options.patients} patients a tenant. {machine}"
     )
     lines = [*table_of(rows, YARDSTICK), "", *_remarks(rows, contenders, skipped), "", method]
@@ -71,7 +77,9 @@ def main() -> None:
 
 
 def _bursts(options: Any, tenants: int) -> Bursts:
-    return Bursts(options.rounds, options.seconds if tenants == 1 else options.seconds_of_many)
+    if tenants == 1:
+        return Bursts(options.rounds, options.seconds)
+    return Bursts(options.many_rounds, options.many_seconds)
 
 
 def _remarks(rows: list[Row], contenders: list[Contender], skipped: dict[str, str]) -> list[str]:
