@@ -1,6 +1,5 @@
 """The WSGI application: `gunicorn wsgi:app`, and what `flask` finds."""
 
-import gc
 import sys
 
 import click
@@ -20,8 +19,6 @@ try:
             from trially.tenancy.recorded_keys import check_at_start
 
             check_at_start(app)
-        # No collection in service looks at the modules again.
-        gc.freeze()
     elif looks_for_command(context):
         # `flask` looks for a command, which makes the app that it needs itself.
         app = command_index(context)
