@@ -37,7 +37,7 @@ LOADED = "import sys\n{}\nprint(*sorted({{name.partition('.')[0] for name in sys
         ),
         pytest.param(
             "import trially.tenancy.lifecycle.listing_commands, trially.base_app",
-            {"joserfc", "structlog", "asyncpg", *NEEDED_LATER},
+            {"marshmallow", "joserfc", "structlog", "asyncpg", *NEEDED_LATER},
             id="tenants list",
         ),
     ],
