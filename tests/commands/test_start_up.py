@@ -23,6 +23,19 @@ api.add_rooms(app, (platform, analysts))
 """
 """Loads what `wsgi` loads, without a database."""
 
+ALL_COMMANDS = """
+from trially.commands import visible_sections
+def load(command):
+    for each in getattr(command, "commands", {}).values():
+        load(each)
+    if hasattr(command, "load"):
+        command.load()
+for commands in visible_sections(is_development=False).values():
+    for each in commands:
+        load(each)
+"""
+"""Loads what the `--help` of every command loads."""
+
 LOADED = "import sys\n{}\nprint(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
 
 
@@ -34,6 +47,9 @@ LOADED = "import sys\n{}\nprint(*sorted({{name.partition('.')[0] for name in sys
             "import trially.command_line",
             {"flask", "sqlalchemy", "marshmallow", *NEEDED_LATER},
             id="help",
+        ),
+        pytest.param(
+            ALL_COMMANDS, {"fpdf", "rich", *OF_DOCUMENTS, *OF_MATCHES, *OF_PICTURES}, id="commands"
         ),
         pytest.param(
             "import trially.tenancy.lifecycle.listing_commands, trially.base_app",

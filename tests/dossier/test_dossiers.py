@@ -6,8 +6,8 @@ import json
 import pytest
 from pypdf import PdfReader, PdfWriter
 
-from trially.dossier.commands import sign
 from trially.dossier.pages import plain, to_pdf
+from trially.dossier.signed_files import sign
 
 SHARED = {"dedicated-one": "database", "schema-one": "schema", "pooled-one": "tables"}
 

@@ -1,19 +1,14 @@
 """`flask tenants dossier`."""
 
 import datetime as dt
-import io
 from pathlib import Path
 from typing import Any
 
 import click
 import orjson
-from pypdf import PdfReader
-from pypdf.errors import PyPdfError
 
 from trially.dossier.collecting import collect
-from trially.dossier.pages import ATTACHED, SIGNED, to_pdf
-from trially.errors import OperatorError
-from trially.keys import Purpose, current_keys, signing
+from trially.keys import current_keys
 from trially.proving.reports import State
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.lifecycle.completing import complete_slug
@@ -23,11 +18,6 @@ from trially.terminal import NOTHING, json_option, print_item, print_json, progr
 DEFAULT_DAYS = 30
 DEFAULT_ATTACKERS = 3
 TIME_LIMIT_MINUTES = 120
-_PDF = b"%PDF-"
-
-
-class ForgedDossierError(OperatorError):
-    """A file is no dossier of this installation, or was changed."""
 
 
 @catalog_command("dossier", loses=NOTHING)
@@ -88,6 +78,9 @@ def dossier(
 
 
 def _write(slug: str, out: Path, days: int, attackers: int, *, as_json: bool) -> None:
+    # Imported here: libraries for PDF take longer than all other imports of a command.
+    from trially.dossier.signed_files import sign, write_files
+
     # With the wrong password, each login as another tenant would fail and prove nothing.
     refuse_while_changing()
     since = dt.datetime.now(dt.UTC) - dt.timedelta(days=days)
@@ -100,13 +93,12 @@ def _write(slug: str, out: Path, days: int, attackers: int, *, as_json: bool) ->
 
         content = collect(slug, since, attackers, TIME_LIMIT_MINUTES * 60, report)
     document = sign(orjson.loads(orjson.dumps(content)), current_keys().in_use)
-    name = f"{content['tenant']['slug']}-dossier"
-    (out / f"{name}.json").write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
-    (out / f"{name}.pdf").write_bytes(to_pdf(document))
+    stem = out / f"{content['tenant']['slug']}-dossier"
+    write_files(document, stem)
     if as_json:
         print_json(document)
     else:
-        click.echo(f"Wrote {out / name}.pdf and {out / name}.json.")
+        click.echo(f"Wrote {stem}.pdf and {stem}.json.")
     attacks, is_intact = content["attacks"]["state"], content["audit"]["is_intact"]
     if attacks != State.HELD:
         click.echo(f"The walls of {slug} are {attacks}: see the attacks in the dossier.", err=True)
@@ -118,44 +110,12 @@ def _write(slug: str, out: Path, days: int, attackers: int, *, as_json: bool) ->
 
 def _verify(path: Path, *, as_json: bool) -> None:
     """Verify a dossier's signature, and that a PDF's pages are those of its signed content."""
-    found = path.read_bytes()
-    signed = _attached(found) if found.startswith(_PDF) else found
-    content = _signed_content(signed)
-    if found.startswith(_PDF) and _pages(found) != _pages(to_pdf(orjson.loads(signed))):
-        raise ForgedDossierError(
-            "The attached dossier is genuine, but the pages differ from it: they were changed, or"
-            " another version of trially drew them."
-        )
+    # Imported here: libraries for PDF take longer than all other imports of a command.
+    from trially.dossier.signed_files import read_verified
+
+    content = read_verified(path)
     slug, made_at = content["tenant"]["slug"], content["made_at"]
     item = {"is_genuine": True, "tenant": slug, "made_at": made_at}
     print_item(
         item, f"The dossier of {slug} of {made_at} is genuine and unchanged.", as_json=as_json
     )
-
-
-def sign(content: dict[str, Any], secret_key: str) -> dict[str, Any]:
-    """Return a document with the content of a dossier and its signature."""
-    return signing.sign(content, secret_key, Purpose.DOSSIER_SIGNATURES, SIGNED)
-
-
-def _signed_content(signed: bytes) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = signing.verify(
-            signed, current_keys().accepted, Purpose.DOSSIER_SIGNATURES, SIGNED
-        )
-    except signing.SignatureError as error:
-        raise ForgedDossierError(str(error)) from None
-    return content
-
-
-def _attached(pdf: bytes) -> bytes:
-    try:
-        return PdfReader(io.BytesIO(pdf)).attachments[ATTACHED][0]
-    except (PyPdfError, KeyError, IndexError):
-        raise ForgedDossierError("The PDF is damaged, or is no dossier.") from None
-
-
-def _pages(pdf: bytes) -> list[bytes]:
-    """Return what each page draws."""
-    drawn = [page.get_contents() for page in PdfReader(io.BytesIO(pdf)).pages]
-    return [b"" if contents is None else contents.get_data() for contents in drawn]

@@ -4,6 +4,7 @@ from trially.terminal.command import NOTHING, Command, CommandGroup, command
 from trially.terminal.confirming import Loss, is_at_terminal
 from trially.terminal.lazy import LazyCommand
 from trially.terminal.printing import (
+    importing_bar,
     json_option,
     plural,
     print_item,
@@ -21,6 +22,7 @@ __all__ = [
     "LazyCommand",
     "Loss",
     "command",
+    "importing_bar",
     "is_at_terminal",
     "json_option",
     "plural",

@@ -3,8 +3,8 @@
 import datetime as dt
 import os
 import sys
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 
 import click
@@ -69,6 +69,26 @@ def progress_bar(
 ) -> AbstractContextManager[Iterable[Item]]:
     """Show the progress through some items on standard error, if that is a terminal."""
     return click.progressbar(items, length, label, file=sys.stderr, hidden=not sys.stderr.isatty())
+
+
+@contextmanager
+def importing_bar(size: int, *, is_shown: bool) -> Iterator[Callable[[int], None]]:
+    """Show how much of some files is imported on standard error, if that is a terminal.
+
+    `size` is that of all files. Yields a function that takes how many bytes are done.
+    """
+    # Imported here: only imports need rich.
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True, color_system="auto" if uses_colour(is_terminal=True) else None)
+    if not is_shown or not console.is_terminal:
+        yield lambda _done: None
+        return
+    columns = (TextColumn("Importing"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=size)
+        yield lambda done: bar.update(task, completed=done)
 
 
 def uses_colour(*, is_terminal: bool) -> bool:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from urllib.parse import SplitResult, urlsplit
 
@@ -24,8 +25,6 @@ SECONDS = 10.0
 
 MOST_ANSWER_BYTES = 65_536
 """Of a longer answer the rest is not read, and the next message gets a new connection."""
-
-_TLS = ssl.create_default_context()
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,13 @@ class Poster:
         host, port = self._parts.hostname or "", self._parts.port
         if self._parts.scheme == "http":
             return LimitedConnection(host, port, timeout=SECONDS)
-        return PinnedTLSConnection(host, port, timeout=SECONDS, context=_TLS)
+        return PinnedTLSConnection(host, port, timeout=SECONDS, context=_tls())
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    # Not made at the start: reading the certificates of all authorities takes 20 ms.
+    return ssl.create_default_context()
 
 
 @contextmanager

@@ -12,7 +12,6 @@ from trially.recruiting.criteria.language.problems import CriteriaError
 from trially.recruiting.drafting.places import Place
 from trially.recruiting.drafting.reading.elements import Json
 from trially.recruiting.drafting.reading.readings import Extent, Part, Reader, Reading
-from trially.recruiting.drafting.reading.rules import Rules
 from trially.recruiting.drafting.registry_fields import FieldProposal, propose_from_fields
 from trially.recruiting.drafting.splitting.splitter import split
 from trially.recruiting.drafting.splitting.statements import Section, SplitText, Statement
@@ -117,9 +116,16 @@ def draft(
             f"The text has {len(text)} characters, and at most {LONGEST_TEXT} are read."
         )
     parts = split(text)
-    readings = tuple((reader or Rules()).read(parts))
+    readings = tuple((reader or _rules()).read(parts))
     _check(parts, readings)
     return Draft(parts, readings, tuple(propose_from_fields(eligibility or {})))
+
+
+def _rules() -> Reader:
+    # Imported here: the rules compile many patterns, and only proposals need them.
+    from trially.recruiting.drafting.reading.rules import Rules
+
+    return Rules()
 
 
 def side_of(statement: Statement) -> Side:

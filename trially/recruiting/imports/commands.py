@@ -1,14 +1,11 @@
 """The commands `flask imports …`."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy import select
 
 from trially.audit.forms import Action
@@ -16,7 +13,6 @@ from trially.audit.working import showing_patients, working
 from trially.config import current_settings
 from trially.database.rows import Item, columns_named, fetch_items, of_current_tenant
 from trially.recruiting.imports.command_options import dry_run_option, require_source, source_option
-from trially.recruiting.imports.deleting import delete_import
 from trially.recruiting.imports.dry_run import MISSING_SHOWN
 from trially.recruiting.imports.faults.groups import group_faults
 from trially.recruiting.imports.import_rows import SHOWN_COLUMNS
@@ -42,12 +38,12 @@ from trially.tenancy.lifecycle.completing import complete_slug
 from trially.terminal import (
     NOTHING,
     Loss,
+    importing_bar,
     json_option,
     plural,
     print_items,
     print_json,
     table_options,
-    uses_colour,
 )
 
 IMPORTS_SHOWN = 100
@@ -139,7 +135,8 @@ def import_files(
     The input may be declared a full export of its source (`is_complete`). `more` is added to the
     report in JSON. Raises `OperatorError` if the import does not end.
     """
-    with tenant_context(slug), _progress_bar(source_files, is_shown=not as_json) as progress:
+    size = sum(file.size for file in source_files)
+    with tenant_context(slug), importing_bar(size, is_shown=not as_json) as progress:
         try:
             job = run_import(
                 source_files,
@@ -223,6 +220,9 @@ def delete(slug: str, import_id: UUID, *, as_json: bool) -> None:
     Example:
       flask imports delete acme 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
     """  # noqa: D301 - click reads \b
+    # Imported here: it loads what routes need.
+    from trially.recruiting.imports.deleting import delete_import
+
     with administered_tenant(slug):
         find_import(slug, import_id)
         with working():
@@ -231,16 +231,3 @@ def delete(slug: str, import_id: UUID, *, as_json: bool) -> None:
         print_json({"id": import_id, "deleted": True})
     else:
         click.echo(f"Deleted the import {import_id}. The records that it imported stay.")
-
-
-@contextmanager
-def _progress_bar(source_files: Sequence[SourceFile], *, is_shown: bool) -> Iterator[Any]:
-    is_plain = not uses_colour(is_terminal=True)
-    console = Console(stderr=True, color_system=None if is_plain else "auto")
-    if not is_shown or not console.is_terminal:
-        yield lambda _done: None
-        return
-    columns = (TextColumn("Importing"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=sum(file.size for file in source_files))
-        yield lambda done: bar.update(task, completed=done)

@@ -1,12 +1,9 @@
 """The commands `flask studies …`."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from trially.database.session import rolled_back, transaction
 from trially.errors import OperatorError
@@ -20,7 +17,7 @@ from trially.recruiting.study_imports.importing import (
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.context import tenant_context
 from trially.tenancy.lifecycle.completing import complete_slug
-from trially.terminal import NOTHING, json_option, plural, print_json, uses_colour
+from trially.terminal import NOTHING, importing_bar, json_option, plural, print_json
 
 SHOWN = 20
 """Studies that a report for people names. `--json` names all."""
@@ -51,7 +48,8 @@ def import_(slug: str, paths: Sequence[Path], *, dry_run: bool, as_json: bool) -
     _refuse_missing(paths)
     run = StudyImport(is_dry_run=dry_run)
     outcomes = []
-    with tenant_context(slug), _progress_bar(paths, is_shown=not as_json) as progress:
+    size = sum(path.stat().st_size for path in paths)
+    with tenant_context(slug), importing_bar(size, is_shown=not as_json) as progress:
         for read in _read_all(paths, progress):
             with rolled_back() if dry_run else transaction():
                 outcomes.append(run.import_study(read))
@@ -100,15 +98,3 @@ def _print(run: StudyImport, outcomes: Sequence[Outcome]) -> None:
     warned = sum(bool(outcome.warnings) for outcome in outcomes)
     if warned:
         click.echo(f"{plural(warned, 'study has', 'studies have')} warnings. --json shows them.")
-
-
-@contextmanager
-def _progress_bar(paths: Sequence[Path], *, is_shown: bool) -> Iterator[Callable[[int], None]]:
-    console = Console(stderr=True, color_system="auto" if uses_colour(is_terminal=True) else None)
-    if not is_shown or not console.is_terminal:
-        yield lambda _done: None
-        return
-    columns = (TextColumn("Importing"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=sum(path.stat().st_size for path in paths))
-        yield lambda done: bar.update(task, completed=done)

@@ -18,7 +18,6 @@ from trially.recruiting.study_matching.compiling import compile_known
 from trially.recruiting.study_matching.explaining import Explainer
 from trially.recruiting.study_matching.model import Match, Trigger
 from trially.recruiting.study_matching.moments import moment_of
-from trially.recruiting.study_matching.running import latest_run, run_study
 from trially.recruiting.study_matching.studies import MatchedStudy, active_studies
 from trially.recruiting.valuesets.library import tenants_terminology
 from trially.tenancy.catalog_commands import catalog_command
@@ -51,6 +50,9 @@ def run(slug: str, *, protocol_number: str | None, as_json: bool) -> None:
     Example:
       flask match run acme --study PROT-7
     """  # noqa: D301 - click reads \b
+    # Imported here: numpy takes as long as half of a command's other imports.
+    from trially.recruiting.study_matching.running import run_study
+
     done, failed = [], []
     with tenant_context(slug), working():
         with transaction():
@@ -113,6 +115,8 @@ def explain(slug: str, patient_id: UUID, *, as_json: bool) -> None:
 
 def _status(number: str, study_id: UUID) -> Item:
     """Return what is stored of a study's matches, and how many patients have changed since."""
+    from trially.recruiting.study_matching.running import latest_run
+
     latest = latest_run(study_id)
     refreshed, _ = matched_up_to()
     done = max(refreshed, latest.change_number) if latest else 0

@@ -8,14 +8,9 @@ from trially.tenancy.catalog import PlacementRecord
 from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.migrating.owning import MigrationEngine
 from trially.tenancy.migrating.places import Place
-from trially.tenancy.migrating.visiting import take_back, visit
-from trially.tenancy.schema.lineages import LOCK_TIMEOUT_SECONDS, alembic_config
 from trially.tenancy.schema.revision_files import TENANT_LINEAGE, newest_revision
-from trially.tenancy.schema.stepping import load_steps
 from trially.tenancy.servers.access import server_access
 from trially.tenancy.tiers import tier_of
-
-_LOCK_TIMEOUT_MS = LOCK_TIMEOUT_SECONDS * 1000
 
 
 def is_older(revision: str) -> bool:
@@ -37,11 +32,17 @@ def at_revision(record: PlacementRecord, revision: str) -> Iterator[None]:
             f"Rows of the older revision {revision} cannot be loaded into tables that tenants"
             " share."
         )
+    # Imported here: only rows of an older revision need Alembic.
+    from trially.tenancy.migrating.visiting import take_back, visit
+    from trially.tenancy.schema.lineages import LOCK_TIMEOUT_SECONDS, alembic_config
+    from trially.tenancy.schema.stepping import load_steps
+
+    lock_timeout_ms = LOCK_TIMEOUT_SECONDS * 1000
     steps = load_steps(alembic_config(TENANT_LINEAGE))
     engine = MigrationEngine(server_access(record.server.name))
     place = Place(record.server.name, record.database, record.schema, Tier(record.tier), (record,))
-    with engine.as_owner(place, _LOCK_TIMEOUT_MS) as owned:
+    with engine.as_owner(place, lock_timeout_ms) as owned:
         take_back(place, owned, steps, revision)
     yield
-    with engine.as_owner(place, _LOCK_TIMEOUT_MS) as owned:
+    with engine.as_owner(place, lock_timeout_ms) as owned:
         visit(place, owned, steps, newest_revision(TENANT_LINEAGE))

@@ -11,7 +11,6 @@ from typing import cast
 
 from trially.config import current_settings
 from trially.recruiting.drafting.reading.readings import Reader
-from trially.recruiting.drafting.reading.rules import Rules
 
 RULES = "rules"
 
@@ -26,6 +25,9 @@ class UnknownReaderError(LookupError):
 def make_reader(name: str, value_sets: AbstractSet[str]) -> Reader:
     """Return a reader by its name. Raises `UnknownReaderError`."""
     if name == RULES:
+        # Imported here: the rules compile many patterns, and only proposals need them.
+        from trially.recruiting.drafting.reading.rules import Rules
+
         return Rules(value_sets)
     readers = current_settings().readers
     if name not in readers:
