@@ -34,8 +34,12 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "import wsgi": (sys.executable, "-c", "import wsgi"),
     "flask --help": (*FLASK, "--help"),
     "flask tenants list": (*FLASK, "tenants", "list"),
+    "flask tenants erased": (*FLASK, "tenants", "erased"),
     "flask doctor --help": (*FLASK, "doctor", "--help"),
     "flask jobs list --help": (*FLASK, "jobs", "list", "--help"),
+    "flask match explain --help": (*FLASK, "match", "explain", "--help"),
+    "flask imports fhir --help": (*FLASK, "imports", "fhir", "--help"),
+    "flask tenants dossier --help": (*FLASK, "tenants", "dossier", "--help"),
 }
 
 

@@ -3,6 +3,7 @@
 from trially.commands.building import group, lazy
 
 IMPORTS = "trially.recruiting.imports.commands"
+LISTING = "trially.recruiting.imports.listing_commands"
 TABLES = "trially.recruiting.imports.table_commands"
 MESSAGES = "trially.recruiting.imports.message_commands"
 BULK = "trially.recruiting.imports.bulk_commands"
@@ -17,7 +18,7 @@ imports = group(
     lazy("csv", f"{TABLES}:csv", "Import CSV files into TENANT."),
     lazy("hl7v2", f"{MESSAGES}:hl7v2", "Import HL7 v2 messages into TENANT."),
     lazy("bulk", f"{BULK}:bulk", "Import an export of a Bulk Data server into TENANT."),
-    lazy("list", f"{IMPORTS}:list_", "List the last 100 imports of TENANT, newest first."),
+    lazy("list", f"{LISTING}:list_", "List the last 100 imports of TENANT, newest first."),
     lazy("delete", f"{IMPORTS}:delete", "Delete the import IMPORT_ID of TENANT, with its errors."),
     lazy(
         "withdraw",

@@ -75,7 +75,7 @@ def worker(*, threads: int | None, once: bool, as_json: bool) -> None:
         running.run()
 
 
-@catalog_command("list", loses=NOTHING, only_reads=True)
+@catalog_command("list", loses=NOTHING, only_reads=True, needs_routes=False)
 @slug_argument
 @click.option("--state", type=click.Choice([str(each) for each in JobState]), help="Only these.")
 @table_options
@@ -97,7 +97,7 @@ def list_(slug: str, *, state: str | None, as_json: bool) -> None:
     )
 
 
-@catalog_command("show", loses=NOTHING, only_reads=True)
+@catalog_command("show", loses=NOTHING, only_reads=True, needs_routes=False)
 @slug_argument
 @job_argument
 @json_option

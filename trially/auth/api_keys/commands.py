@@ -33,7 +33,7 @@ def loss_of_keys(slug: str, key_ids: Sequence[UUID], **_: Any) -> Loss:
     )
 
 
-@catalog_command("list", loses=NOTHING, only_reads=True)
+@catalog_command("list", loses=NOTHING, only_reads=True, needs_routes=False)
 @click.argument("slug", shell_complete=complete_slug)
 @table_options
 def list_(slug: str, *, as_json: bool) -> None:

@@ -6,22 +6,20 @@ from typing import Any
 from uuid import UUID
 
 import click
-from sqlalchemy import select
 
 from trially.audit.forms import Action
 from trially.audit.working import showing_patients, working
 from trially.config import current_settings
-from trially.database.rows import Item, columns_named, fetch_items, of_current_tenant
+from trially.database.rows import Item
 from trially.recruiting.imports.command_options import dry_run_option, require_source, source_option
 from trially.recruiting.imports.dry_run import MISSING_SHOWN
 from trially.recruiting.imports.faults.groups import group_faults
-from trially.recruiting.imports.import_rows import SHOWN_COLUMNS
 from trially.recruiting.imports.import_run import Caller
 from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.missing_records.commands import find_import, withdraw_if_confirmed
 from trially.recruiting.imports.missing_records.finding import first_missing
 from trially.recruiting.imports.missing_records.withdrawing import NotListedError, explain_refusal
-from trially.recruiting.imports.model import Completeness, ImportJob, ImportState
+from trially.recruiting.imports.model import Completeness, ImportState
 from trially.recruiting.imports.reading.resources import ResourceReader, read_resources
 from trially.recruiting.imports.reading.source_files import (
     ImportSourceError,
@@ -41,12 +39,8 @@ from trially.terminal import (
     importing_bar,
     json_option,
     plural,
-    print_items,
     print_json,
-    table_options,
 )
-
-IMPORTS_SHOWN = 100
 
 
 @catalog_command("fhir", loses=NOTHING)
@@ -173,27 +167,6 @@ def import_files(
     if job["completeness"] in (Completeness.INCOMPLETE, Completeness.OVERTAKEN):
         raise NotListedError(explain_refusal(job["completeness"]))
     return job
-
-
-@catalog_command("list", loses=NOTHING, only_reads=True)
-@click.argument("slug", metavar="TENANT", shell_complete=complete_slug)
-@table_options
-def list_(slug: str, *, as_json: bool) -> None:
-    """List the last 100 imports of TENANT, newest first."""
-    with administered_tenant(slug):
-        columns = columns_named(ImportJob, SHOWN_COLUMNS)
-        items = fetch_items(
-            select(*columns)
-            .where(of_current_tenant(ImportJob))
-            .order_by(ImportJob.id.desc())
-            .limit(IMPORTS_SHOWN)
-        )
-    print_items(
-        items,
-        ("id", "source", "state", "error_count", "created_at", "ended_at"),
-        as_json=as_json,
-        optional=("created_at", "error_count", "ended_at"),
-    )
 
 
 def loss_of_import(slug: str, import_id: UUID, **_: Any) -> Loss:

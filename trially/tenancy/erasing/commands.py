@@ -107,7 +107,7 @@ def erase_(slug: str | None, *, as_json: bool, **options: Any) -> None:
         _about_one(slug, options, as_json=as_json)
 
 
-@catalog_command("erased", loses=NOTHING, only_reads=True)
+@catalog_command("erased", loses=NOTHING, only_reads=True, needs_routes=False)
 @click.argument("tenant_id", required=False, type=click.UUID)
 @table_options
 def erased(tenant_id: UUID | None, *, as_json: bool) -> None:
