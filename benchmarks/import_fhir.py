@@ -1,6 +1,7 @@
 """Import the observations of 615 synthetic patients, ten copies of them, and all their records."""
 
 import argparse
+import gc
 import gzip
 import json
 import re
@@ -153,6 +154,7 @@ def _work(slug: str, path: str) -> dict[str, Any]:
     from trially.tenancy.context import tenant_context
 
     app = create_app(settings_of_environment())
+    gc.freeze()  # as workers and commands do at their start
     source_files = find_source_files([Path(path)])
     with app.app_context(), tenant_context(slug):
         before_mb, began = _peak_mb(), time.perf_counter()
