@@ -1,15 +1,15 @@
 """Compute the next item of an iterator in a thread, while the caller works with the present one.
 
-An import translates the next batch while PostgreSQL writes the present one. Both take about as
-long, and the driver lets other threads run while it waits.
+An import translates the next batch while PostgreSQL writes the present one, which takes longer. The
+driver lets other threads run while it waits.
 """
 
 import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
-from queue import Empty, Full, Queue
-from threading import Event, Lock, Thread
+from queue import Empty, SimpleQueue
+from threading import Event, Lock, Semaphore, Thread
 from typing import NamedTuple, TypeVar
 
 Item = TypeVar("Item")
@@ -68,17 +68,17 @@ def read_ahead(items: Generator[Item, None, None]) -> Iterator[Item]:
     the generator is closed at its next item. The thread sees the caller's context variables. It
     must not use the database session, which belongs to the caller's thread.
     """
-    computed: Queue[Item | _Failure | _End] = Queue(maxsize=1)
-    is_stopped = Event()
+    computed: SimpleQueue[Item | _Failure | _End] = SimpleQueue()
+    taken, is_stopped = Semaphore(0), Event()
 
     def offer(item: Item | _Failure | _End) -> bool:
-        while not is_stopped.is_set():
-            try:
-                computed.put(item, timeout=_SECONDS_BETWEEN_LOOKS)
-            except Full:
-                continue
-            return True
-        return False
+        """Hand an item over. Returns whether the caller has taken it, and wants a further one.
+
+        Two items are in memory at most: the next one is computed when the caller has this one.
+        """
+        computed.put(item)
+        taken.acquire()
+        return not is_stopped.is_set()
 
     def run() -> None:
         try:
@@ -100,6 +100,7 @@ def read_ahead(items: Generator[Item, None, None]) -> Iterator[Item]:
                     item = computed.get(timeout=_SECONDS_BETWEEN_LOOKS)
                 except Empty:
                     continue
+                taken.release()
                 if isinstance(item, _End):
                     return
                 if isinstance(item, _Failure):
@@ -107,4 +108,5 @@ def read_ahead(items: Generator[Item, None, None]) -> Iterator[Item]:
                 yield item
         finally:
             is_stopped.set()
+            taken.release()
             thread.join()

@@ -85,7 +85,7 @@ def read_period(holder: Json, element: str, where: str, reading: Reading) -> tup
     return read_date(period, "start", where, reading), read_date(period, "end", where, reading)
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=8_192)
 def parse_date(text: str, zone: ZoneInfo) -> Date | None:
     """Return the date that a text says, or None if it is not a date."""
     match = _DATE.fullmatch(text.strip())
