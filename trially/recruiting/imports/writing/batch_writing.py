@@ -171,12 +171,13 @@ def _place(
     records: Sequence[TranslatedResource], source: str
 ) -> tuple[list[PlacedRecord], list[PlacedRecord], list[TranslatedResource]]:
     """Find the patients of records. Returns the facts, the documents, and those without one."""
-    patients = find_patients(source, {each.patient_id for each in records}) if records else {}
+    keys = [each.patient_id for each in records]
+    patients = find_patients(source, keys) if keys else {}
     facts: list[PlacedRecord] = []
     documents: list[PlacedRecord] = []
     without_patient: list[TranslatedResource] = []
-    for record in records:
-        patient = patients.get(record.patient_id)
+    for record, key in zip(records, keys, strict=True):
+        patient = patients.get(key)
         if patient is None:
             without_patient.append(record)
         else:

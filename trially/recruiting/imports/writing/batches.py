@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import orjson
-
 from trially.recruiting.imports.faults import Concern, FaultCode, LineFault
 from trially.recruiting.imports.fhir.contained_results import with_contained_results
 from trially.recruiting.imports.fhir.meta import read_version
@@ -22,10 +20,12 @@ from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.reading.records import Deletion
 from trially.recruiting.imports.reading.resources import ReadResource
 from trially.recruiting.imports.source_state import SourceState
+from trially.recruiting.imports.writing.fact_texts import begin_facts, join_texts, write_row
 from trially.recruiting.imports.writing.resources import RecordKey, TranslatedResource, WriteCounts
 from trially.recruiting.imports.writing.upserting import digest
 from trially.recruiting.imports.writing.withdrawing import Withdrawal, withdrawal_of_deletion
 from trially.recruiting.patients.choices import WithdrawalReason
+from trially.recruiting.records.choices import SOURCE_TYPES
 
 BATCH_LINES = 2_000
 FIRST_BATCH_RESOURCES = 100
@@ -140,7 +140,8 @@ class Batch:
             return
         if line.custom and kind == "Patient":
             rows[0]["custom_values"] = dict(line.custom)
-        json_rows = orjson.dumps(rows, option=orjson.OPT_SORT_KEYS)
+        texts = [write_row(row) for row in rows]
+        json_rows = join_texts(texts)
         self.rows += len(rows)
         self.json_bytes += len(json_rows)
         self.read[kind] += 1
@@ -148,9 +149,11 @@ class Batch:
         version = read_version(whole)
         for row in rows:
             self.source.complete(row, base_url, version)
+        content_hash = digest(json_rows)
+        begun = begin_facts(texts, content_hash, base_url, version) if kind in SOURCE_TYPES else ()
         self.put(
             TranslatedResource(
-                line.file, line.number, kind, rows, digest(json_rows), len(json_rows)
+                line.file, line.number, kind, rows, content_hash, len(json_rows), begun
             )
         )
 

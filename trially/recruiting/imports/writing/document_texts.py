@@ -18,6 +18,7 @@ from trially.recruiting.documents.extracting.problems import (
     TextProblem,
 )
 from trially.recruiting.documents.extracting.text_of import in_pages
+from trially.recruiting.documents.model import DOCUMENT_TYPES
 from trially.recruiting.documents.words import find_words
 from trially.recruiting.imports.faults import Concern, FaultCode, LineFault
 from trially.recruiting.imports.fhir.rows import BinaryRow, PartRow, ResourceError
@@ -84,7 +85,7 @@ def complete_documents(
 
 def has_parts(resource: TranslatedResource) -> bool:
     """Return whether a resource is a document whose parts are not joined yet."""
-    return "parts" in resource.rows[0]
+    return resource.type in DOCUMENT_TYPES and "parts" in resource.rows[0]
 
 
 def _store_binaries(batch: Batch, import_id: UUID) -> None:

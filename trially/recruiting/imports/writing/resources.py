@@ -17,6 +17,7 @@ from trially.recruiting.imports.writing.custom_values import (
     lock_custom_fields,
     write_custom_values,
 )
+from trially.recruiting.imports.writing.fact_texts import begin_again, end_fact, join_texts
 from trially.recruiting.imports.writing.identifying import write_all_names, write_identifiers
 from trially.recruiting.imports.writing.model import Medication
 from trially.recruiting.imports.writing.patient_keys import FoundPatient
@@ -29,11 +30,12 @@ from trially.recruiting.imports.writing.statements import (
     UPSERT_PATIENTS,
     UPSERT_SEALED_PATIENTS,
 )
-from trially.recruiting.imports.writing.upserting import VERSION_COLUMNS, new_id, run_with_rows
+from trially.recruiting.imports.writing.upserting import new_id, run_with_json, run_with_rows
 from trially.recruiting.patients.ages import resolve_ages
 from trially.recruiting.patients.lifetimes import mark_records, redate_records
 from trially.recruiting.patients.merging import follow_links
 from trially.recruiting.patients.model import Patient
+from trially.recruiting.records.choices import SOURCE_TYPES
 from trially.recruiting.records.model import ClinicalFact
 from trially.recruiting.search.indexing import index_patients
 
@@ -69,6 +71,8 @@ class TranslatedResource(NamedTuple):
     """Digest of all rows together, so that a removed component changes it."""
     json_bytes: int = 0
     """Size of all rows as JSON."""
+    texts: Sequence[bytes] = ()
+    """The facts as JSON: `begin_facts`. Empty if it has to be written again."""
 
     @property
     def id(self) -> str:
@@ -93,6 +97,7 @@ class TranslatedResource(NamedTuple):
         return source_id
 
 
+_MEDICATION_TYPES = frozenset(kind for kind in SOURCE_TYPES if kind.startswith("Medication"))
 _WITHOUT_COLUMN = frozenset({"identifiers", "names", "custom_values"})
 
 PlacedRecord = tuple[TranslatedResource, FoundPatient]
@@ -130,12 +135,9 @@ def write_medications(medications: Sequence[TranslatedResource], source: str) ->
 
 def write_facts(facts: Sequence[PlacedRecord], source: str) -> WriteCounts:
     """Write facts of a source, each with its patient."""
-    medications = _find_medications(source, facts)
-    items = [
-        item for fact, patient in facts for item in _to_items(fact, patient, source, medications)
-    ]
+    written = _write_json(facts, source, _find_medications(source, facts))
     counts = WriteCounts()
-    rows = run_with_rows(UPSERT_FACTS, items) if items else []
+    rows = run_with_json(UPSERT_FACTS, written) if facts else []
     # Each row has the patients of all.
     note_written("clinical_fact", "patient", patients=rows[0].touched if rows else ())
     for row in rows:
@@ -148,26 +150,31 @@ def write_facts(facts: Sequence[PlacedRecord], source: str) -> WriteCounts:
     return counts
 
 
-def _to_items(
-    fact: TranslatedResource,
-    patient: FoundPatient,
+def _write_json(
+    facts: Sequence[PlacedRecord],
     source: str,
     medications: Mapping[tuple[str, str | None], Item],
-) -> Iterator[Item]:
-    """Yield the rows of a fact and of its components as they are stored."""
-    added = {"source": source, "patient_id": patient.current_id, "content_hash": fact.digest}
-    if patient.replaced_id is not None:
-        added["recorded_patient_id"] = patient.replaced_id
-    for row in fact.rows:
-        if medications and "medication_source_id" in row:
-            row = {**row, **medications.get((row["base_url"], row["medication_source_id"]), {})}
-        item = {**row, **added, "id": new_id()}
-        # PostgreSQL reads all that is sent, so nulls and what has no column are not.
-        del item["patient_source_id"]
-        for name in VERSION_COLUMNS:
-            if item[name] is None:
-                del item[name]
-        yield item
+) -> str:
+    """Return the JSON of facts and of their components."""
+    texts: list[bytes] = []
+    ends: dict[str, bytes] = {}
+    for fact, patient in facts:
+        end = ends.get(fact.patient_id)
+        if end is None:
+            end = end_fact(source, patient.current_id, patient.replaced_id)
+            ends[fact.patient_id] = end
+        named = medications.get(_medication_of(fact), {}) if medications else {}
+        begun = fact.texts
+        if named or not begun:
+            begun = begin_again(fact.rows, fact.digest, named)
+        texts += [text + end for text in begun]
+    return join_texts(texts).decode()
+
+
+def _medication_of(fact: TranslatedResource) -> tuple[str, str | None]:
+    """Return the base URL and the id of the Medication that a fact refers to."""
+    row = fact.rows[0]
+    return row["base_url"], row.get("medication_source_id")
 
 
 def _judge_dates(facts: Sequence[PlacedRecord], source: str) -> None:
@@ -248,9 +255,9 @@ def _find_medications(
     The keys are the base URL and the id of the Medication.
     """
     wanted = {
-        (fact.rows[0]["base_url"], fact.rows[0]["medication_source_id"])
+        _medication_of(fact)
         for fact, _ in facts
-        if fact.rows[0].get("medication_source_id") is not None
+        if fact.type in _MEDICATION_TYPES and fact.rows[0].get("medication_source_id") is not None
     }
     if not wanted:
         return {}

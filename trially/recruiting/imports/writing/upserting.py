@@ -140,12 +140,17 @@ def is_newer(stored: str, incoming: str) -> str:
 
 def run_with_rows(statement: str, items: Iterable[Any], **parameters: Any) -> Sequence[Row[Any]]:
     """Run a statement with the current tenant's id and `items` as its rows; return its result."""
+    return run_with_json(statement, orjson.dumps(list(items)).decode(), **parameters)
+
+
+def run_with_json(statement: str, rows: str, **parameters: Any) -> Sequence[Row[Any]]:
+    """Run a statement with the current tenant's id and rows that are JSON already."""
     result = db.session.connection().execute(
         text(statement),
         {
             **parameters,
             "tenant_id": str(current_placement().tenant_id),
-            "rows": orjson.dumps(list(items)).decode(),
+            "rows": rows,
         },
     )
     return result.all() if result.returns_rows else []
