@@ -22,7 +22,7 @@ from trially.state import state_of
 from trially.tenancy.catalog import Operation, Tenant
 from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.catalog_sessions import catalog_transaction, control_engine
-from trially.tenancy.lifecycle import provisioning
+from trially.tenancy.lifecycle import operations, provisioning
 from trially.tenancy.operators.managing import add_operator
 from trially.tenancy.operators.model import PlatformRole
 from trially.tenancy.tasks import asking
@@ -251,7 +251,7 @@ class Killed(BaseException):
 def test_a_creation_that_was_interrupted_is_finished_and_not_begun_again(
     app: Flask, admin: Operator, claim: ClaimNext, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def die(_: object) -> None:
+    def die(*_: object) -> None:
         raise Killed
 
     body = {"slug": "interrupted", "name": "Interrupted", "tier": "own_schema", "owner": "ida"}
@@ -259,7 +259,7 @@ def test_a_creation_that_was_interrupted_is_finished_and_not_begun_again(
     claimed = claim()
     assert claimed is not None
     with app.app_context(), monkeypatch.context() as patch:
-        patch.setattr(provisioning, "run_operation", die)
+        patch.setattr(operations, "_run", die)
         with pytest.raises(Killed):
             carry_out(claimed, never)
         expire_lease(claimed)
@@ -284,13 +284,13 @@ def interrupted(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
     """Let a command that creates a tenant die, and return the id of its operation."""
 
     def create(slug: str) -> str:
-        def die(_: object) -> None:
+        def die(*_: object) -> None:
             raise Killed
 
         with app.app_context():
             options: Any = {"tier": Tier("own_schema"), "parameters": {"owner": "ida"}}
             with monkeypatch.context() as patch:
-                patch.setattr(provisioning, "run_operation", die)
+                patch.setattr(operations, "_run", die)
                 with pytest.raises(Killed):
                     provisioning.create_tenant(slug, "Dead", **options)
             with catalog_transaction() as session:

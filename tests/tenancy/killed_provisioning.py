@@ -16,13 +16,13 @@ def fail(*_arguments):
     raise RuntimeError("This step fails.")
 
 
-def after_last(do_step):
-    def do_step_and_die(catalog, kind, step, operation):
-        do_step(catalog, kind, step, operation)
+def after_last(record_step):
+    def record_step_and_die(catalog, kind, step, operation):
+        record_step(catalog, kind, step, operation)
         if step is kind.steps[-1]:
             die()
 
-    return do_step_and_die
+    return record_step_and_die
 
 
 def prepare(moment):
@@ -38,7 +38,7 @@ def prepare(moment):
         index = names.index(name)
         steps[index] = Step(name, after(steps[index].do))
     elif name == names[-1]:
-        operations._do_step = after_last(operations._do_step)
+        operations._record_step = after_last(operations._record_step)
     else:
         steps.insert(names.index(name) + 1, Step("death", die))
     operations.KINDS["provision"] = replace(provisioning.PROVISION, steps=tuple(steps), undo=undo)

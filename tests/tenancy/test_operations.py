@@ -6,6 +6,7 @@ from threading import Event, Thread
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import update
 from tenant_databases import ask
 
 from trially.config import ROOT
@@ -13,12 +14,13 @@ from trially.tenancy.catalog import Operation
 from trially.tenancy.catalog_choices import OperationState
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.lifecycle import operations, provisioning
+from trially.tenancy.lifecycle.attempts import OperationBusyError
 from trially.tenancy.lifecycle.operations import (
     NoOperationError,
-    OperationBusyError,
     OperationDoneError,
     OperationKind,
     Step,
+    run_new_operation,
     run_operation,
     undo_operation,
     unfinished_operations,
@@ -58,6 +60,63 @@ def test_steps_are_done_in_order_and_once(app, start_operation):
 
     assert done == ["a", "b", "c"]
     assert (ended.state, ended.step, ended.error) == (OperationState.DONE, "c", None)
+
+
+def test_a_step_that_joins_another_is_recorded_with_it(app, start_operation):
+    recorded = []
+
+    def look(_session, operation):
+        recorded.append(operations.all_operations(1)[0].step)
+
+    operation_id = start_operation(
+        Step("a", look), Step("b", look, joins_previous=True), Step("c", look)
+    )
+
+    with app.app_context():
+        assert run_operation(operation_id).state == OperationState.DONE
+
+    assert recorded == [None, None, "b"]
+
+
+def test_a_step_whose_follower_fails_is_rolled_back_with_it(app, start_operation):
+    def rename(session, operation):
+        session.execute(
+            update(Operation).where(Operation.id == operation.id).values(tenant_slug="renamed")
+        )
+
+    def fail(_session, _operation):
+        raise ValueError
+
+    operation_id = start_operation(Step("a", rename), Step("b", fail, joins_previous=True))
+
+    with app.app_context():
+        with pytest.raises(ValueError):
+            run_operation(operation_id)
+        left = operations.all_operations(1)[0]
+
+    assert (left.tenant_slug, left.step, left.error) == ("somebody", None, "b: ValueError")
+    assert left.state == OperationState.UNDONE
+
+
+def test_a_new_operation_is_locked_before_others_see_it(app, monkeypatch):
+    def be_taken_up(_session, operation):
+        with pytest.raises(OperationBusyError):
+            run_operation(operation.id)
+
+    def begin(session):
+        session.add(new)
+        return new
+
+    kind = OperationKind("new", [Step("be_taken_up", be_taken_up)], lambda *_: None)
+    monkeypatch.setitem(operations.KINDS, kind.name, kind)
+    new = Operation(
+        tenant_id=uuid4(), tenant_slug="new", kind="new", state=OperationState.RUNNING, attempts=0
+    )
+
+    with app.app_context():
+        assert run_new_operation(begin).state == OperationState.DONE
+        with catalog_transaction() as session:
+            session.delete(session.get(Operation, new.id))
 
 
 def test_an_operation_continues_after_the_last_recorded_step(app, start_operation):

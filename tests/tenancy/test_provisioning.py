@@ -203,9 +203,9 @@ def test_a_tier_skips_the_steps_that_it_does_not_need(app, make_tenant, monkeypa
     done = []
     do_step = operations._do_step
 
-    def record(catalog, kind, step, operation):
+    def record(catalog, step, operation):
         done.append(step.name)
-        do_step(catalog, kind, step, operation)
+        do_step(catalog, step, operation)
 
     monkeypatch.setattr(operations, "_do_step", record)
 

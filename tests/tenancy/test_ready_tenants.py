@@ -24,7 +24,7 @@ from trially.tenancy.catalog_choices import TenantStatus, Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.context import tenant_context
 from trially.tenancy.directory import UnknownTenantError, directory
-from trially.tenancy.lifecycle import filling, provisioning, ready_tenants
+from trially.tenancy.lifecycle import filling, operations, ready_tenants
 from trially.tenancy.lifecycle.claim_notices import ClaimNotices
 from trially.tenancy.lifecycle.filling import fill_ready
 from trially.tenancy.lifecycle.key_use import all_login_roles
@@ -137,7 +137,7 @@ def test_a_claim_whose_process_died_is_finished(
         keeping(pooled_rows=1)
         [ready] = ready_ids()
         with monkeypatch.context() as patch:
-            patch.setattr(provisioning, "run_operation", die)
+            patch.setattr(operations, "_run", die)
             with pytest.raises(KeyboardInterrupt):
                 create_tenant("died", "Died", tier=Tier.POOLED_ROWS, parameters=owner)
         with pytest.raises(UnknownTenantError):

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 
 from trially.tenancy.catalog_choices import Tier
-from trially.tenancy.lifecycle import creating_many, provisioning
+from trially.tenancy.lifecycle import creating_many, operations
 from trially.tenancy.lifecycle.listing import list_tenants
 from trially.tenancy.lifecycle.provisioning import create_tenant
 from trially.tenancy.lifecycle.status import rename_tenant
@@ -95,12 +95,12 @@ def test_a_second_run_creates_only_what_is_missing(
 def test_a_creation_that_was_killed_is_finished(
     app: Flask, create: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def die(_: Any) -> None:
+    def die(*_: Any) -> None:
         raise KeyboardInterrupt
 
     owner = {"owner": "who|1", "owner_issuer": None}
     with app.app_context(), monkeypatch.context() as patch:
-        patch.setattr(provisioning, "run_operation", die)
+        patch.setattr(operations, "_run", die)
         with pytest.raises(KeyboardInterrupt):
             create_tenant("killed-one", "One", tier=Tier.POOLED_ROWS, parameters=owner)
 

@@ -30,7 +30,7 @@ from uuid_utils.compat import uuid7
 
 from trially.database.changes import columns_for_audit, note_change, note_derived
 from trially.database.fixed_statements import FixedStatement
-from trially.database.model import TenantModel
+from trially.database.model import CatalogModel, TenantModel
 from trially.database.placement import current_placement
 from trially.database.sealed_rows import new_keys
 from trially.database.session import db
@@ -43,7 +43,7 @@ INSERTS_CACHED = 1_000
 """Statements that are kept, for each model and the columns that a client names in one body."""
 
 
-def table_of(model: Model) -> Table:
+def table_of(model: Model | type[CatalogModel]) -> Table:
     """Return a model's table."""
     table = model.__table__
     assert isinstance(table, Table)  # noqa: S101

@@ -16,8 +16,8 @@ from trially.errors import OperatorError
 from trially.observability import slow_statements
 from trially.observability.logs import requests_log
 from trially.tenancy.advisory_locks import DEMO_LOCK
+from trially.tenancy.lifecycle.attempts import OperationBusyError
 from trially.tenancy.lifecycle.operations import (
-    OperationBusyError,
     run_operation,
     unfinished_operations,
 )

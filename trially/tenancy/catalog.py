@@ -230,7 +230,8 @@ class Operation(Timestamped, CatalogModel):
     """
 
     attempts: Mapped[int] = mapped_column(server_default="0")
-    """How many processes have begun to run or undo it. Only the newest may change anything."""
+    """How many processes have taken it up since it was saved. Only the newest may change anything.
+    """
 
     placement: Mapped[PlacementRecord | None] = relationship(
         primaryjoin="and_(foreign(Operation.tenant_id) == PlacementRecord.tenant_id,"

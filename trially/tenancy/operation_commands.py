@@ -13,10 +13,10 @@ from trially.tenancy.cloning import steps as cloning_steps
 from trially.tenancy.encrypting.operation import ENCRYPT
 from trially.tenancy.erasing.steps import ERASE
 from trially.tenancy.lifecycle import provisioning, ready_tenants
+from trially.tenancy.lifecycle.attempts import OperationBusyError
 from trially.tenancy.lifecycle.moving import kept, steps
 from trially.tenancy.lifecycle.operations import (
     KINDS,
-    OperationBusyError,
     all_operations,
     run_operation,
     undo_operation,

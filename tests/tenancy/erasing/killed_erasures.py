@@ -24,14 +24,14 @@ def prepare(moment: str) -> None:
     if state == "done":
         steps[index] = replace(steps[index], do=after(steps[index].do))
     elif index == len(steps) - 1:
-        do_step = operations._do_step
+        record_step = operations._record_step
 
-        def do_step_and_die(*arguments: Any) -> None:
-            do_step(*arguments)
+        def record_step_and_die(*arguments: Any) -> None:
+            record_step(*arguments)
             if arguments[2] is steps[-1]:
                 die()
 
-        operations._do_step = do_step_and_die
+        operations._record_step = record_step_and_die
     else:
         steps.insert(index + 1, Step("death", die))
     operations.KINDS[ERASE.name] = replace(ERASE, steps=tuple(steps))

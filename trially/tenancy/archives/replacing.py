@@ -24,6 +24,7 @@ from trially.tenancy.archives.signals import tenant_restored
 from trially.tenancy.catalog import Operation, PlacementRecord, Tenant
 from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.catalog_sessions import catalog_transaction, control_engine
+from trially.tenancy.lifecycle.attempts import check_attempt
 from trially.tenancy.lifecycle.listing import get_tenant
 from trially.tenancy.lifecycle.moving.copying import copy_snapshot
 from trially.tenancy.lifecycle.moving.guards import fence
@@ -43,7 +44,7 @@ from trially.tenancy.lifecycle.moving.source_locks import locked_when_free
 from trially.tenancy.lifecycle.moving.steps import create_target, give_up_target
 from trially.tenancy.lifecycle.moving.switching import SWITCH, Switch, commit_softly, lock_tenant
 from trially.tenancy.lifecycle.moving.tables import MovedTable
-from trially.tenancy.lifecycle.operations import KINDS, OperationKind, Step, check_attempt
+from trially.tenancy.lifecycle.operations import KINDS, OperationKind, Step
 from trially.tenancy.lifecycle.status import find_to_change
 from trially.tenancy.servers.choice import choose_server
 from trially.tenancy.tiers import TIERS, tier_of

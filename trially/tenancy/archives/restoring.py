@@ -166,7 +166,7 @@ RESTORE = OperationKind(
         *STORAGE_STEPS,
         Step("load_rows", work=_load),
         Step("index_members", _index),
-        Step("activate", activate),
+        Step("activate", activate, joins_previous=True),
     ),
     undo=_undo,
     creates_tenant=True,

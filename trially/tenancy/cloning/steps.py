@@ -77,7 +77,7 @@ CLONE = OperationKind(
         Step("copy_rows", work=_copy),
         Step("derive", _derive, lambda operation: bool(operation.parameters["masked"])),
         Step("add_owner", _add_owner, lambda operation: "owner" in operation.parameters),
-        Step("activate", activate),
+        Step("activate", activate, joins_previous=True),
     ),
     undo=_undo,
     creates_tenant=True,

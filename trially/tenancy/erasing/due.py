@@ -10,7 +10,7 @@ from trially.tenancy.catalog import Tenant
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.erasing.model import Erasure, ErasureState
 from trially.tenancy.erasing.steps import erase
-from trially.tenancy.lifecycle.operations import OperationBusyError
+from trially.tenancy.lifecycle.attempts import OperationBusyError
 from trially.tenancy.schema.failures import describe_failure
 
 

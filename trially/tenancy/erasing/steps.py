@@ -27,13 +27,12 @@ from trially.tenancy.erasing.ordering import LegalHoldError
 from trially.tenancy.erasing.placements import refuse_requests, remove_placement
 from trially.tenancy.erasing.searching import compare, left_over, look
 from trially.tenancy.erasing.stores import registered_stores
+from trially.tenancy.lifecycle.attempts import OperationBusyError, check_attempt
 from trially.tenancy.lifecycle.operations import (
     KINDS,
     UNFINISHED,
-    OperationBusyError,
     OperationKind,
     Step,
-    check_attempt,
     run_operation,
 )
 

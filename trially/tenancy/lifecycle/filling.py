@@ -16,7 +16,8 @@ from trially.tenancy.advisory_locks import READY_LOCK
 from trially.tenancy.catalog import PlacementRecord, Server, Tenant
 from trially.tenancy.catalog_choices import Tier
 from trially.tenancy.catalog_sessions import catalog_transaction, control_engine
-from trially.tenancy.lifecycle.operations import OperationBusyError, undo_operation
+from trially.tenancy.lifecycle.attempts import OperationBusyError
+from trially.tenancy.lifecycle.operations import undo_operation
 from trially.tenancy.lifecycle.ready_tenants import (
     count_ready,
     discard_ready,

@@ -3,12 +3,11 @@
 Each completed step is recorded in the catalog. A step may run twice, so it must be idempotent.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ColumnClause, Connection, func, literal_column, select, text, update
+from sqlalchemy import ColumnClause, Connection, func, literal_column, select, text
 from sqlalchemy.orm import Session, joinedload
 
 from trially.errors import OperatorError
@@ -16,25 +15,20 @@ from trially.tenancy.advisory_locks import tenant_lock_key
 from trially.tenancy.catalog import Operation
 from trially.tenancy.catalog_choices import OperationState
 from trially.tenancy.catalog_sessions import control_engine
+from trially.tenancy.lifecycle.attempts import (
+    SupersededError,
+    busy,
+    check_attempt,
+    exclusive_connection,
+    lock_tenant,
+    save,
+    transaction,
+)
 
 UNFINISHED = (OperationState.RUNNING, OperationState.UNDOING)
 
 _LOCK_KEY: ColumnClause[int] = literal_column(tenant_lock_key("tenant_id"))
-_UNLOCK = text(f"SELECT pg_advisory_unlock({tenant_lock_key(':tenant_id')})")
-
-
-class OperationBusyError(OperatorError):
-    """Another process is running an operation of the same tenant."""
-
-
-class SupersededError(OperationBusyError):
-    """Another process has begun a newer attempt, so this one may change nothing more."""
-
-    def __init__(self, operation: Operation) -> None:
-        super().__init__(
-            f"Another process has taken over the operation {operation.id} of the tenant"
-            f" {operation.tenant_slug!r}."
-        )
+_DO_NOT_WAIT = text("SET LOCAL synchronous_commit = off")
 
 
 class OperationDoneError(OperatorError):
@@ -51,12 +45,16 @@ class Step:
 
     `work` runs before the step's transaction in the catalog, and `do` in it. Work that takes long
     would hold a transaction open for as long.
+
+    A step that `joins_previous` has no `work`. It is done in the transaction of the step before it,
+    and recorded with it. So if the process is killed in between, both run again.
     """
 
     name: str
     do: Callable[[Session, Operation], None] = lambda _session, _operation: None
     is_needed: Callable[[Operation], bool] = lambda _operation: True
     work: Callable[[Operation], None] = lambda _operation: None
+    joins_previous: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,27 +93,23 @@ def run_operation(operation_id: UUID) -> Operation:
     operation stays `running` or `undoing`, and the next call continues it in the same direction.
     Raises `NoOperationError`, or `OperationBusyError` if another process is running it.
     """
-    with control_engine().connect() as catalog, _exclusively(catalog, operation_id) as operation:
-        kind = KINDS[operation.kind]
-        if operation.state == OperationState.UNDOING:
-            _undo(catalog, kind, operation)
-            return operation
-        if operation.state != OperationState.RUNNING:
-            return operation
-        for step in _remaining_steps(kind, operation):
-            try:
-                _do_step(catalog, kind, step, operation)
-            except SupersededError:
-                raise
-            except (Exception, KeyboardInterrupt) as error:
-                reason = f"{step.name}: {type(error).__name__}"
-                _refresh(catalog, operation)
-                if kind.can_undo(operation):
-                    _record(catalog, operation, state=OperationState.UNDOING, error=reason)
-                    _undo(catalog, kind, operation)
-                else:
-                    _record(catalog, operation, state=OperationState.RUNNING, error=reason)
-                raise
+    with exclusive_connection() as catalog:
+        operation = _take(catalog, operation_id)
+        _run(catalog, operation)
+        return operation
+
+
+def run_new_operation(begin: Callable[[Session], Operation]) -> Operation:
+    """Save the operation that `begin` returns, run it as `run_operation` does, and return it.
+
+    It is locked before it can be seen, so no other process takes it up meanwhile.
+    """
+    with exclusive_connection() as catalog:
+        with transaction(catalog) as session:
+            operation = begin(session)
+            if operation.state in UNFINISHED:
+                lock_tenant(session, operation)
+        _run(catalog, operation)
         return operation
 
 
@@ -125,7 +119,8 @@ def undo_operation(operation_id: UUID, reason: str) -> Operation:
     Raises `OperationDoneError` if it is done, because its result is in use. Raises
     `NoOperationError`, or `OperationBusyError` if another process is running it.
     """
-    with control_engine().connect() as catalog, _exclusively(catalog, operation_id) as operation:
+    with exclusive_connection() as catalog:
+        operation = _take(catalog, operation_id)
         if operation.state == OperationState.DONE:
             raise OperationDoneError(
                 f"The operation {operation_id} is done. Only unfinished operations can be undone."
@@ -160,20 +155,56 @@ def all_operations(limit: int = 100) -> Sequence[Operation]:
         ).all()
 
 
-def _do_step(catalog: Connection, kind: OperationKind, step: Step, operation: Operation) -> None:
-    """Run a step and record it in one transaction. The last step ends the operation.
+def _run(catalog: Connection, operation: Operation) -> None:
+    kind = KINDS[operation.kind]
+    if operation.state == OperationState.UNDOING:
+        _undo(catalog, kind, operation)
+    if operation.state != OperationState.RUNNING:
+        return
+    steps = _remaining_steps(kind, operation)
+    for step, following in zip(steps, [*steps[1:], None], strict=True):
+        try:
+            _do_step(catalog, step, operation)
+            if following is None or not following.joins_previous:
+                _record_step(catalog, kind, step, operation)
+        except SupersededError:
+            raise
+        except (Exception, KeyboardInterrupt) as error:
+            reason = f"{step.name}: {type(error).__name__}"
+            catalog.rollback()
+            _refresh(catalog, operation)
+            if kind.can_undo(operation):
+                _record(catalog, operation, state=OperationState.UNDOING, error=reason)
+                _undo(catalog, kind, operation)
+            else:
+                _record(catalog, operation, state=OperationState.RUNNING, error=reason)
+            raise
+
+
+def _do_step(catalog: Connection, step: Step, operation: Operation) -> None:
+    """Do a step in the open transaction of the step that it joins, or in a new one."""
+    step.work(operation)
+    if not catalog.in_transaction():
+        catalog.begin()
+    with Session(catalog, expire_on_commit=False) as session:
+        step.do(session, operation)
+        session.flush()
+
+
+def _record_step(
+    catalog: Connection, kind: OperationKind, step: Step, operation: Operation
+) -> None:
+    """Record a step, and commit what it did. The last step ends the operation.
 
     Only the last commit waits for the disk. If the server crashes and loses an earlier commit,
     that step runs again.
     """
-    step.work(operation)
     is_last = step is kind.steps[-1]
     state = OperationState.DONE if is_last else OperationState.RUNNING
-    with _transaction(catalog) as session:
-        if not is_last:
-            session.execute(text("SET LOCAL synchronous_commit = off"))
-        step.do(session, operation)
-        _save(session, operation, step=step.name, state=state)
+    if not is_last:
+        catalog.execute(_DO_NOT_WAIT)
+    save(catalog, operation, step=step.name, state=state)
+    catalog.commit()
     operation.step, operation.state = step.name, state
 
 
@@ -185,72 +216,39 @@ def _remaining_steps(kind: OperationKind, operation: Operation) -> Sequence[Step
 
 def _undo(catalog: Connection, kind: OperationKind, operation: Operation) -> None:
     """Undo an operation whose state is `undoing`. It can no longer be finished."""
-    with _transaction(catalog) as session:
+    with transaction(catalog) as session:
         check_attempt(session, operation)
         kind.undo(session, operation)
-        _save(session, operation, state=OperationState.UNDONE)
+        save(session.connection(), operation, state=OperationState.UNDONE)
     operation.state = OperationState.UNDONE
 
 
 def _refresh(catalog: Connection, operation: Operation) -> None:
     """Read the recorded step again: a step may record itself before it ends."""
-    with _transaction(catalog) as session:
+    with transaction(catalog) as session:
         operation.step = session.scalar(select(Operation.step).where(Operation.id == operation.id))
 
 
 def _record(
     catalog: Connection, operation: Operation, *, state: OperationState, error: str
 ) -> None:
-    with _transaction(catalog) as session:
-        _save(session, operation, state=state, error=error)
+    with transaction(catalog) as session:
+        save(session.connection(), operation, state=state, error=error)
     operation.state, operation.error = state, error
-
-
-def check_attempt(session: Session, operation: Operation) -> None:
-    """Raise `SupersededError` unless this attempt is the newest, and lock the operation's row.
-
-    A process may have lost its connection to the catalog, and so its lock, without noticing.
-    """
-    newest = session.scalar(
-        select(Operation.attempts).where(Operation.id == operation.id).with_for_update()
-    )
-    if newest != operation.attempts:
-        raise SupersededError(operation)
 
 
 def _begin_attempt(session: Session, operation: Operation) -> None:
     """Count an attempt. Only a kind that cannot always be undone needs the disk to know it."""
     if KINDS[operation.kind].final_from is None:
-        session.execute(text("SET LOCAL synchronous_commit = off"))
+        session.execute(_DO_NOT_WAIT)
     operation.attempts += 1
     session.flush()
     session.refresh(operation, ["updated_at"])  # which the database has set
 
 
-def _save(session: Session, operation: Operation, **values: str) -> None:
-    """Write values of an operation, or raise `SupersededError`."""
-    saved = session.execute(
-        update(Operation)
-        .where(Operation.id == operation.id, Operation.attempts == operation.attempts)
-        .values(values)
-    )
-    if saved.rowcount == 0:  # type: ignore[attr-defined]
-        raise SupersededError(operation)
-
-
-@contextmanager
-def _transaction(catalog: Connection) -> Iterator[Session]:
-    with Session(catalog, expire_on_commit=False) as session, session.begin():
-        yield session
-
-
-@contextmanager
-def _exclusively(catalog: Connection, operation_id: UUID) -> Iterator[Operation]:
-    """Yield an operation while holding the advisory lock of its tenant on the catalog.
-
-    PostgreSQL releases the lock when the process dies.
-    """
-    with _transaction(catalog) as session:
+def _take(catalog: Connection, operation_id: UUID) -> Operation:
+    """Lock the tenant of an operation, begin an attempt, and return the operation."""
+    with transaction(catalog) as session:
         is_locked = session.scalar(
             select(func.pg_try_advisory_lock(_LOCK_KEY))
             .select_from(Operation)
@@ -264,13 +262,5 @@ def _exclusively(catalog: Connection, operation_id: UUID) -> Iterator[Operation]
             f"The operation {operation_id} does not exist. `flask operations list` shows them."
         )
     if not is_locked:
-        raise OperationBusyError(
-            f"Another process is running an operation of the tenant {operation.tenant_slug!r}, or"
-            " migrates its tables. Try again later."
-        )
-    try:
-        yield operation
-    finally:
-        catalog.rollback()
-        catalog.execute(_UNLOCK, {"tenant_id": str(operation.tenant_id)})
-        catalog.commit()
+        raise busy(operation)
+    return operation

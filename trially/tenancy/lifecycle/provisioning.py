@@ -5,7 +5,7 @@ from typing import Any, Protocol, TypedDict, Unpack
 from uuid import UUID
 
 from blinker import Signal
-from sqlalchemy import select, text, update
+from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
@@ -18,9 +18,14 @@ from trially.tenancy.catalog_choices import OperationState, TenantKind, TenantSt
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.data_keys import NoMasterKeyError, has_master_key
 from trially.tenancy.entitlements.model import DEFAULT_PLAN, Plan
-from trially.tenancy.lifecycle.operations import KINDS, OperationKind, Step, run_operation
+from trially.tenancy.lifecycle.operations import KINDS, OperationKind, Step, run_new_operation
 from trially.tenancy.lifecycle.ready_tenants import claim_ready
-from trially.tenancy.lifecycle.storage_steps import STORAGE_STEPS, record_of, remove_tenant
+from trially.tenancy.lifecycle.storage_steps import (
+    STORAGE_STEPS,
+    record_of,
+    remove_tenant,
+    set_status,
+)
 from trially.tenancy.names import check_line, check_slug, check_time_zone
 from trially.tenancy.pinning import refuse_unserved
 from trially.tenancy.plans.reading import get_plan
@@ -94,21 +99,8 @@ def create_tenant(slug: str, name: str, **options: Unpack[TenantOptions]) -> Ten
     removed.
     """
     _check(slug, name, options)
-    with catalog_transaction() as session:
-        tenant = _new_tenant(slug, name, options)
-        tier = tier_for(session, tenant.plan, options)
-        server = choose_server(session, tier, tenant.region, options.get("server"))
-        is_complete = not options.get("parameters")
-        claimed = claim_ready(session, tenant, tier, server, is_complete=is_complete)
-        if claimed is not None:
-            operation = _begin_claimed(session, claimed, options)
-        else:
-            operation = begin_tenant(
-                session, PROVISION.name, tenant, TIERS[tier], server, options.get("parameters")
-            )
-    if claimed is not None and is_complete:
-        return claimed
-    run_operation(operation.id)
+    tenant = _new_tenant(slug, name, options)
+    operation = run_new_operation(lambda session: _begin(session, tenant, options))
     return find_tenant_record(operation.tenant_id)
 
 
@@ -205,26 +197,41 @@ def begin_tenant(
     `TenantExistsError`.
     """
     record = tier.allocate(session, server, tenant.id)
-    record.tenant_id, record.server_id, record.epoch = tenant.id, server.id, 1
+    record.id, record.tenant_id, record.epoch = uuid7(), tenant.id, 1
+    record.server_id, record.server = server.id, server
     if tier.is_ready(record):
         _commit_without_waiting(session)
-    session.add(tenant)
-    _claim_slug(session, tenant)
+    _claim_slug(session, tenant, is_new=True)
     operation = _new_operation(kind, tenant, parameters)
-    session.add_all([record, operation])
+    operation.placement = record
+    session.bulk_save_objects([record, operation])
     return operation
 
 
-def _begin_claimed(session: Session, tenant: Tenant, options: TenantOptions) -> Operation:
+def _begin(session: Session, tenant: Tenant, options: TenantOptions) -> Operation:
+    """Claim a ready tenant as the new one, or else save the new one."""
+    parameters = options.get("parameters")
+    tier = tier_for(session, tenant.plan, options)
+    server = choose_server(session, tier, tenant.region, options.get("server"))
+    claimed = claim_ready(session, tenant, tier, server, is_complete=not parameters)
+    if claimed is not None:
+        return _begin_claimed(session, claimed, parameters)
+    return begin_tenant(session, PROVISION.name, tenant, TIERS[tier], server, parameters)
+
+
+def _begin_claimed(
+    session: Session, tenant: Tenant, parameters: dict[str, Any] | None
+) -> Operation:
     """Give a ready tenant its slug. Without parameters it is complete, and so is the operation."""
-    _claim_slug(session, tenant)
-    operation = _new_operation(PROVISION.name, tenant, options.get("parameters"))
+    _claim_slug(session, tenant, is_new=False)
+    operation = _new_operation(PROVISION.name, tenant, parameters)
     if operation.parameters:
         operation.step = STORAGE_STEPS[-1].name
         _commit_without_waiting(session)
     else:
         operation.step, operation.state = PROVISION.steps[-1].name, OperationState.DONE
-    session.add(operation)
+    operation.placement = tenant.placement
+    session.bulk_save_objects([operation])
     return operation
 
 
@@ -237,13 +244,12 @@ def _commit_without_waiting(session: Session) -> None:
     session.execute(text("SET LOCAL synchronous_commit = off"))
 
 
-def _claim_slug(session: Session, tenant: Tenant) -> None:
-    """Save the tenant and insert its slug, or raise `TenantExistsError`."""
+def _claim_slug(session: Session, tenant: Tenant, *, is_new: bool) -> None:
+    """Insert the slug of a tenant, and the tenant if it is new; or raise `TenantExistsError`."""
     slug = tenant.slug
+    row = TenantSlug(slug=slug, tenant_id=tenant.id)
     try:
-        session.flush()
-        session.add(TenantSlug(slug=slug, tenant_id=tenant.id))
-        session.flush()
+        session.bulk_save_objects([tenant, row] if is_new else [row])
     except IntegrityError as error:
         raise TenantExistsError(
             f"The slug {slug!r} is already taken. Choose another one."
@@ -258,6 +264,7 @@ def _new_operation(kind: str, tenant: Tenant, parameters: dict[str, Any] | None)
         kind=kind,
         state=OperationState.RUNNING,
         parameters=parameters or {},
+        attempts=0,
     )
 
 
@@ -272,9 +279,7 @@ def _add_owner(_session: Session, operation: Operation) -> None:
 
 def activate(session: Session, operation: Operation) -> None:
     """Let the operation's tenant be served."""
-    session.execute(
-        update(Tenant).where(Tenant.id == operation.tenant_id).values(status=TenantStatus.ACTIVE)
-    )
+    set_status(session, operation.tenant_id, TenantStatus.ACTIVE)
 
 
 PROVISION = OperationKind(
@@ -282,7 +287,7 @@ PROVISION = OperationKind(
     steps=(
         *STORAGE_STEPS,
         Step("add_owner", _add_owner, _has_parameters),
-        Step("activate", activate),
+        Step("activate", activate, joins_previous=True),
     ),
     undo=remove_tenant,
     creates_tenant=True,

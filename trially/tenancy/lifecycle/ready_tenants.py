@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
+from trially.database.rows import table_of
 from trially.tenancy.catalog import Operation, PlacementRecord, Server, Tenant
 from trially.tenancy.catalog_choices import OperationState, TenantStatus, Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
@@ -24,7 +25,7 @@ from trially.tenancy.lifecycle.operations import (
     Step,
     run_operation,
 )
-from trially.tenancy.lifecycle.storage_steps import STORAGE_STEPS, remove_tenant
+from trially.tenancy.lifecycle.storage_steps import STORAGE_STEPS, remove_tenant, set_status
 from trially.tenancy.names import opaque_name
 from trially.tenancy.schema.revision_files import TENANT_LINEAGE
 from trially.tenancy.schema.revisions import needed_revision
@@ -36,6 +37,29 @@ NAME = "(ready)"
 CLAIMED = ("slug", "name", "kind", "plan", "region", "time_zone", "settings")
 """The columns that a claim copies: all that a new tenant has of its own."""
 
+_tenant = table_of(Tenant)
+_OLDEST_READY = (
+    select(Tenant.id)
+    .join(PlacementRecord, PlacementRecord.tenant_id == Tenant.id)
+    .where(
+        Tenant.status == TenantStatus.READY,
+        PlacementRecord.is_active,
+        PlacementRecord.tier == bindparam("tier"),
+        PlacementRecord.server_id == bindparam("server_id"),
+    )
+    .order_by(Tenant.id)
+    .limit(1)
+    .with_for_update(of=Tenant, skip_locked=True)
+)
+_CLAIMABLE = _OLDEST_READY.where(PlacementRecord.revision == bindparam("needed_revision"))
+_CLAIM = (
+    update(_tenant)
+    .where(_tenant.c.id == _CLAIMABLE.scalar_subquery())
+    .values(created_at=func.now())
+    .returning(_tenant.c.id, notice())
+)
+"""Sets the columns that the parameters name, too."""
+
 
 def claim_ready(
     session: Session, tenant: Tenant, tier: Tier, server: Server, *, is_complete: bool
@@ -46,22 +70,11 @@ def claim_ready(
     not saved. Returns None if no ready tenant has the revision that this version needs.
     Transactions that claim at the same time get different ones.
     """
-    oldest = (
-        _ready(tier, server.id)
-        .where(PlacementRecord.revision == needed_revision(TENANT_LINEAGE))
-        .limit(1)
-        .with_for_update(of=Tenant, skip_locked=True)
-        .scalar_subquery()
-    )
     values: dict[str, Any] = {name: getattr(tenant, name) for name in CLAIMED}
     values["status"] = TenantStatus.ACTIVE if is_complete else TenantStatus.PROVISIONING
-    claimed = session.scalar(
-        update(Tenant)
-        .where(Tenant.id == oldest)
-        .values(**values, created_at=func.now())
-        .returning(Tenant.id, notice())
-        .execution_options(synchronize_session=False)
-    )
+    head = needed_revision(TENANT_LINEAGE)
+    choice = {"tier": tier, "server_id": server.id, "needed_revision": head}
+    claimed = session.scalar(_CLAIM, {**choice, **values})
     return None if claimed is None else session.get_one(Tenant, claimed)
 
 
@@ -98,16 +111,12 @@ def discard_ready(tier: Tier, server_id: UUID, *, is_behind: bool = False) -> bo
 
     `is_behind` chooses among those that no claim takes, because they lack migrations.
     """
-    choice = _ready(tier, server_id).limit(1).with_for_update(of=Tenant, skip_locked=True)
-    if is_behind:
-        choice = choice.where(_is_behind())
+    choice = _OLDEST_READY.where(_is_behind()) if is_behind else _OLDEST_READY
     with catalog_transaction() as session:
-        tenant_id = session.scalar(choice)
+        tenant_id = session.scalar(choice, {"tier": tier, "server_id": server_id})
         if tenant_id is None:
             return False
-        session.execute(
-            update(Tenant).where(Tenant.id == tenant_id).values(status=TenantStatus.PREPARING)
-        )
+        set_status(session, tenant_id, TenantStatus.PREPARING)
         operation_id = session.scalars(
             update(Operation)
             .where(Operation.tenant_id == tenant_id, Operation.kind == PREPARE.name)
@@ -139,34 +148,18 @@ def unfinished_preparations(session: Session) -> Sequence[UUID]:
     ).all()
 
 
-def _ready(tier: Tier, server_id: UUID) -> Any:
-    return (
-        select(Tenant.id)
-        .join(PlacementRecord, PlacementRecord.tenant_id == Tenant.id)
-        .where(
-            Tenant.status == TenantStatus.READY,
-            PlacementRecord.is_active,
-            PlacementRecord.tier == tier,
-            PlacementRecord.server_id == server_id,
-        )
-        .order_by(Tenant.id)
-    )
-
-
 def _is_behind() -> Any:
     head = needed_revision(TENANT_LINEAGE)
     return PlacementRecord.revision.is_(None) | (PlacementRecord.revision < head)
 
 
 def _mark_ready(session: Session, operation: Operation) -> None:
-    session.execute(
-        update(Tenant).where(Tenant.id == operation.tenant_id).values(status=TenantStatus.READY)
-    )
+    set_status(session, operation.tenant_id, TenantStatus.READY)
 
 
 PREPARE = OperationKind(
     name="prepare",
-    steps=(*STORAGE_STEPS, Step("mark_ready", _mark_ready)),
+    steps=(*STORAGE_STEPS, Step("mark_ready", _mark_ready, joins_previous=True)),
     undo=remove_tenant,
     creates_tenant=True,
 )

@@ -250,7 +250,7 @@ RESTORE_AT = OperationKind(
         Step("copy_rows", work=_copy),
         Step("remove_cluster", work=_remove_cluster),
         Step("index_members", _index),
-        Step("activate", activate),
+        Step("activate", activate, joins_previous=True),
     ),
     undo=_undo,
     creates_tenant=True,

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from psycopg2 import sql
 from psycopg2.extensions import connection
-from sqlalchemy import exists, func, select
+from sqlalchemy import bindparam, exists, func, select
 from sqlalchemy.orm import Session
 
 from trially.config import current_settings
@@ -27,6 +27,22 @@ from trially.tenancy.servers.connections import driver_connection, execute
 from trially.tenancy.servers.preparing import owner_role
 from trially.tenancy.tiers.roles import create_login_role
 
+_LOCK_SERVER = select(Server.id).where(Server.id == bindparam("server_id")).with_for_update()
+_is_in_it = (PlacementRecord.server_id == SharedDatabase.server_id) & (
+    PlacementRecord.database == SharedDatabase.name
+)
+_WITH_ROOM = (
+    select(SharedDatabase.name)
+    .where(
+        SharedDatabase.server_id == bindparam("server_id"),
+        SharedDatabase.tier == bindparam("tier"),
+        select(func.count()).where(_is_in_it).scalar_subquery() < bindparam("max_tenants"),
+        ~exists().where(_is_in_it, PlacementRecord.tenant_id == bindparam("tenant_id")),
+    )
+    .order_by(SharedDatabase.created_at)
+    .limit(1)
+)
+
 
 def database_with_room(
     session: Session, server: Server, tier: Tier, tenant_id: UUID, *, max_tenants: int
@@ -36,27 +52,14 @@ def database_with_room(
     A database in which the tenant has a placement has no room: it has one guard for each tenant,
     and removing the former placement would remove the rows of the new one.
     """
-    tenants = (
-        select(func.count())
-        .where(
-            PlacementRecord.server_id == server.id, PlacementRecord.database == SharedDatabase.name
-        )
-        .scalar_subquery()
-    )
     return session.scalar(
-        select(SharedDatabase.name)
-        .where(
-            SharedDatabase.server_id == server.id,
-            SharedDatabase.tier == tier,
-            tenants < max_tenants,
-            ~exists().where(
-                PlacementRecord.tenant_id == tenant_id,
-                PlacementRecord.server_id == server.id,
-                PlacementRecord.database == SharedDatabase.name,
-            ),
-        )
-        .order_by(SharedDatabase.created_at)
-        .limit(1)
+        _WITH_ROOM,
+        {
+            "server_id": server.id,
+            "tier": tier,
+            "tenant_id": tenant_id,
+            "max_tenants": max_tenants,
+        },
     )
 
 
@@ -67,7 +70,7 @@ def choose_database(
 
     The session locks the server's row, so that no other transaction takes the same room.
     """
-    session.execute(select(Server.id).where(Server.id == server.id).with_for_update())
+    session.execute(_LOCK_SERVER, {"server_id": server.id})
     name = database_with_room(session, server, tier, tenant_id, max_tenants=max_tenants)
     if name is None:
         name = opaque_name("s")

@@ -12,13 +12,13 @@ from uuid_utils.compat import uuid7
 from trially.tenancy.catalog import Operation, PlacementRecord
 from trially.tenancy.catalog_choices import OperationState
 from trially.tenancy.catalog_sessions import catalog_transaction, control_engine
+from trially.tenancy.lifecycle.attempts import check_attempt
 from trially.tenancy.lifecycle.moving.removing import remove_rows
 from trially.tenancy.lifecycle.moving.sides import side_of
 from trially.tenancy.lifecycle.operations import (
     KINDS,
     OperationKind,
     Step,
-    check_attempt,
     run_operation,
 )
 from trially.tenancy.tiers import tier_of

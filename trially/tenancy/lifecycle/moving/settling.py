@@ -6,13 +6,13 @@ from uuid import UUID
 
 from trially.errors import OperatorError
 from trially.tenancy.catalog import Operation
+from trially.tenancy.lifecycle.attempts import OperationBusyError
 from trially.tenancy.lifecycle.moving.guards import CLOSED, read_epoch
 from trially.tenancy.lifecycle.moving.kept import is_due, kept_placements, remove_kept
 from trially.tenancy.lifecycle.moving.plan import plan_of
 from trially.tenancy.lifecycle.moving.switching import SWITCH
 from trially.tenancy.lifecycle.operations import (
     KINDS,
-    OperationBusyError,
     run_operation,
     unfinished_operations,
 )

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from trially.tenancy.catalog import Operation, PlacementRecord
 from trially.tenancy.catalog_sessions import catalog_transaction
+from trially.tenancy.lifecycle.attempts import check_attempt
 from trially.tenancy.lifecycle.moving.announcing import announce
 from trially.tenancy.lifecycle.moving.applying import Applier
 from trially.tenancy.lifecycle.moving.catching_up import Follower
@@ -34,7 +35,7 @@ from trially.tenancy.lifecycle.moving.stream import (
 )
 from trially.tenancy.lifecycle.moving.switching import SWITCH
 from trially.tenancy.lifecycle.moving.tables import MovedTable, common_tables
-from trially.tenancy.lifecycle.operations import KINDS, OperationKind, Step, check_attempt
+from trially.tenancy.lifecycle.operations import KINDS, OperationKind, Step
 from trially.tenancy.tiers import tier_of
 
 POLL_SECONDS = 0.2

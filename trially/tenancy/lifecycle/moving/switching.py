@@ -14,11 +14,11 @@ from sqlalchemy.orm import Session
 
 from trially.tenancy.catalog import Operation, PlacementRecord, Tenant
 from trially.tenancy.catalog_choices import TenantStatus
+from trially.tenancy.lifecycle.attempts import check_attempt
 from trially.tenancy.lifecycle.moving.errors import BusyTenantError
 from trially.tenancy.lifecycle.moving.guards import open_at
 from trially.tenancy.lifecycle.moving.plan import MovePlan
 from trially.tenancy.lifecycle.moving.progress import MoveProgress
-from trially.tenancy.lifecycle.operations import check_attempt
 from trially.tenancy.servers.connections import execute
 
 SWITCH = "hand_over"
