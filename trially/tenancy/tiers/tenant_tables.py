@@ -50,9 +50,10 @@ def tenant_check_sql(schema: str, tenant_id: UUID) -> sql.Composed:
     check = sql.Literal(TENANT_CHECK)
     return sql.SQL(_ALTER_EACH).format(
         schema=sql.Literal(schema),
+        # NOT EXISTS may look for the name first, and each schema of the database has as many.
         condition=sql.SQL(
             "NOT relispartition"
-            " AND NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = attrelid AND conname = {})"
+            " AND {} <> ALL (SELECT conname FROM pg_constraint WHERE conrelid = attrelid)"
         ).format(check),
         change=sql.SQL("format('ADD CONSTRAINT %I CHECK (tenant_id = %L)', {}, {})").format(
             check, sql.Literal(str(tenant_id))
