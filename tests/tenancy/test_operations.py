@@ -14,7 +14,7 @@ from trially.tenancy.catalog import Operation
 from trially.tenancy.catalog_choices import OperationState
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.lifecycle import operations, provisioning
-from trially.tenancy.lifecycle.attempts import OperationBusyError
+from trially.tenancy.lifecycle.attempts import OperationBusyError, exclusive_connection
 from trially.tenancy.lifecycle.operations import (
     NoOperationError,
     OperationDoneError,
@@ -114,7 +114,8 @@ def test_a_new_operation_is_locked_before_others_see_it(app, monkeypatch):
     )
 
     with app.app_context():
-        assert run_new_operation(begin).state == OperationState.DONE
+        with exclusive_connection() as catalog:
+            assert run_new_operation(catalog, begin).state == OperationState.DONE
         with catalog_transaction() as session:
             session.delete(session.get(Operation, new.id))
 

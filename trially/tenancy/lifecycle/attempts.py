@@ -45,8 +45,8 @@ def exclusive_connection() -> Iterator[Connection]:
             yield catalog
         finally:
             catalog.rollback()
+            catalog.execution_options(isolation_level="AUTOCOMMIT")
             catalog.exec_driver_sql("SELECT pg_advisory_unlock_all()")
-            catalog.commit()
 
 
 @contextmanager

@@ -99,18 +99,18 @@ def run_operation(operation_id: UUID) -> Operation:
         return operation
 
 
-def run_new_operation(begin: Callable[[Session], Operation]) -> Operation:
+def run_new_operation(catalog: Connection, begin: Callable[[Session], Operation]) -> Operation:
     """Save the operation that `begin` returns, run it as `run_operation` does, and return it.
 
-    It is locked before it can be seen, so no other process takes it up meanwhile.
+    It is locked on the `exclusive_connection` before it can be seen, so no other process takes it
+    up meanwhile.
     """
-    with exclusive_connection() as catalog:
-        with transaction(catalog) as session:
-            operation = begin(session)
-            if operation.state in UNFINISHED:
-                lock_tenant(session, operation)
-        _run(catalog, operation)
-        return operation
+    with transaction(catalog) as session:
+        operation = begin(session)
+        if operation.state in UNFINISHED:
+            lock_tenant(session, operation)
+    _run(catalog, operation)
+    return operation
 
 
 def undo_operation(operation_id: UUID, reason: str) -> Operation:

@@ -5,7 +5,7 @@ from typing import Any, Protocol, TypedDict, Unpack
 from uuid import UUID
 
 from blinker import Signal
-from sqlalchemy import select, text
+from sqlalchemy import bindparam, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
@@ -18,6 +18,7 @@ from trially.tenancy.catalog_choices import OperationState, TenantKind, TenantSt
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.data_keys import NoMasterKeyError, has_master_key
 from trially.tenancy.entitlements.model import DEFAULT_PLAN, Plan
+from trially.tenancy.lifecycle.attempts import exclusive_connection, transaction
 from trially.tenancy.lifecycle.operations import KINDS, OperationKind, Step, run_new_operation
 from trially.tenancy.lifecycle.ready_tenants import claim_ready
 from trially.tenancy.lifecycle.storage_steps import (
@@ -30,8 +31,11 @@ from trially.tenancy.names import check_line, check_slug, check_time_zone
 from trially.tenancy.pinning import refuse_unserved
 from trially.tenancy.plans.reading import get_plan
 from trially.tenancy.plans.tiers import refuse_tier, tier_of_plan
+from trially.tenancy.servers.access import FIRST_SERVER
 from trially.tenancy.servers.choice import choose_server
 from trially.tenancy.tiers import TIERS, PlacementTier, tier_of
+
+_FIND = select(Tenant).where(Tenant.id == bindparam("tenant_id"))
 
 tenant_built = Signal()
 """Sent with the new tenant's placement and the operation's `parameters`, before it is active.
@@ -100,8 +104,10 @@ def create_tenant(slug: str, name: str, **options: Unpack[TenantOptions]) -> Ten
     """
     _check(slug, name, options)
     tenant = _new_tenant(slug, name, options)
-    operation = run_new_operation(lambda session: _begin(session, tenant, options))
-    return find_tenant_record(operation.tenant_id)
+    with exclusive_connection() as catalog:
+        operation = run_new_operation(catalog, lambda session: _begin(session, tenant, options))
+        with transaction(catalog) as session:
+            return session.scalars(_FIND, {"tenant_id": operation.tenant_id}).one()
 
 
 def tenant_like(
@@ -146,7 +152,7 @@ def _known_plan(name: str) -> str:
 def find_tenant_record(tenant_id: UUID) -> Tenant:
     """Return a tenant and its placement from the catalog, or raise `NoResultFound`."""
     with catalog_transaction() as session:
-        return session.scalars(select(Tenant).where(Tenant.id == tenant_id)).one()
+        return session.scalars(_FIND, {"tenant_id": tenant_id}).one()
 
 
 def _check(slug: str, name: str, options: TenantOptions) -> None:
@@ -199,8 +205,6 @@ def begin_tenant(
     record = tier.allocate(session, server, tenant.id)
     record.id, record.tenant_id, record.epoch = uuid7(), tenant.id, 1
     record.server_id, record.server = server.id, server
-    if tier.is_ready(record):
-        _commit_without_waiting(session)
     _claim_slug(session, tenant, is_new=True)
     operation = _new_operation(kind, tenant, parameters)
     operation.placement = record
@@ -216,7 +220,10 @@ def _begin(session: Session, tenant: Tenant, options: TenantOptions) -> Operatio
     claimed = claim_ready(session, tenant, tier, server, is_complete=not parameters)
     if claimed is not None:
         return _begin_claimed(session, claimed, parameters)
-    return begin_tenant(session, PROVISION.name, tenant, TIERS[tier], server, parameters)
+    operation = begin_tenant(session, PROVISION.name, tenant, TIERS[tier], server, parameters)
+    if server.name == FIRST_SERVER or TIERS[tier].is_ready(record_of(operation)):
+        _commit_without_waiting(session)
+    return operation
 
 
 def _begin_claimed(
@@ -236,17 +243,17 @@ def _begin_claimed(
 
 
 def _commit_without_waiting(session: Session) -> None:
-    """Let this commit not wait for the disk.
+    """Let this commit not wait for the disk. The last commit of the operation waits.
 
-    No database object will be created. So if a crash of the server loses the commit, nothing is
-    left behind. The last commit of the operation waits.
+    If a crash loses it, no database object is left: there will be none, or the server of the
+    catalog makes them, and loses them with its later WAL.
     """
     session.execute(text("SET LOCAL synchronous_commit = off"))
 
 
 def _claim_slug(session: Session, tenant: Tenant, *, is_new: bool) -> None:
     """Insert the slug of a tenant, and the tenant if it is new; or raise `TenantExistsError`."""
-    slug = tenant.slug
+    slug = tenant.slug  # it cannot be read after a failure
     row = TenantSlug(slug=slug, tenant_id=tenant.id)
     try:
         session.bulk_save_objects([tenant, row] if is_new else [row])
@@ -268,10 +275,6 @@ def _new_operation(kind: str, tenant: Tenant, parameters: dict[str, Any] | None)
     )
 
 
-def _has_parameters(operation: Operation) -> bool:
-    return bool(operation.parameters)
-
-
 def _add_owner(_session: Session, operation: Operation) -> None:
     record = record_of(operation)
     tenant_built.send(tier_of(record).placement(record), parameters=operation.parameters)
@@ -286,7 +289,7 @@ PROVISION = OperationKind(
     name="provision",
     steps=(
         *STORAGE_STEPS,
-        Step("add_owner", _add_owner, _has_parameters),
+        Step("add_owner", _add_owner, lambda operation: bool(operation.parameters)),
         Step("activate", activate, joins_previous=True),
     ),
     undo=remove_tenant,

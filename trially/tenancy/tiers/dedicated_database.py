@@ -18,8 +18,8 @@ from trially.tenancy.schema.revisions import read_revision
 from trially.tenancy.schema.templates import TENANT_SCHEMA, clone_template
 from trially.tenancy.servers.access import access_to, server_access
 from trially.tenancy.servers.connections import execute
-from trially.tenancy.servers.preparing import owner_role
 from trially.tenancy.tiers.limits import Limit
+from trially.tenancy.tiers.owning import run_as_owner
 from trially.tenancy.tiers.roles import create_login_role
 from trially.tenancy.tiers.tenant_tables import TENANT_CHECK, single_tenant_sql
 
@@ -74,11 +74,11 @@ class DedicatedDatabase:
         Returns the revision of the tables.
         """
         with server_access(record.server.name).administer(record.database) as raw:
-            execute(
+            run_as_owner(
                 raw,
-                sql.SQL("SET ROLE {};").format(sql.Identifier(owner_role(current_settings())))
-                + self.post_migration_sql(record)
-                + register_tenant_sql(record.tenant_id, record.epoch),
+                record,
+                self.post_migration_sql(record),
+                register_tenant_sql(record.tenant_id, record.epoch),
             )
             return read_revision(raw, record.schema)
 

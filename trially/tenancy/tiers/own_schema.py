@@ -28,8 +28,8 @@ from trially.tenancy.tiers.shared_databases import (
     database_with_room,
     ensure_database,
     evict_tenant_sql,
+    grant_as_owner,
     has_database,
-    revision_of,
     shared_placement,
     write_state,
 )
@@ -102,12 +102,11 @@ class OwnSchema:
 
         Returns the revision of the tables.
         """
-        as_owner_of(
+        return grant_as_owner(
             record,
             self.post_migration_sql(record),
             register_tenant_sql(record.tenant_id, record.epoch),
         )
-        return revision_of(record)
 
     def post_migration_sql(self, record: PlacementRecord) -> sql.Composable:
         """Return SQL for the role's grants and the CHECKs."""

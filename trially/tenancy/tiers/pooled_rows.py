@@ -24,8 +24,8 @@ from trially.tenancy.tiers.shared_databases import (
     ensure_database,
     evict_tenant_sql,
     existing_databases,
+    grant_as_owner,
     has_database,
-    revision_of,
     shared_placement,
     write_state,
 )
@@ -86,8 +86,7 @@ class PooledRows:
 
     def grant_access(self, record: PlacementRecord) -> str | None:
         """Register the tenant with the guard, and return the revision of the shared tables."""
-        as_owner_of(record, register_tenant_sql(record.tenant_id, record.epoch))
-        return revision_of(record)
+        return grant_as_owner(record, register_tenant_sql(record.tenant_id, record.epoch))
 
     def post_migration_sql(self, record: PlacementRecord) -> sql.Composable:
         """Return SQL for the login role's grants and forced row-level security."""

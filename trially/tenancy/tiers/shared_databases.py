@@ -4,6 +4,7 @@ Each has one login role, which has the name of the database.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from uuid import UUID
 
 from psycopg2 import sql
@@ -22,9 +23,9 @@ from trially.tenancy.schema.databases import building_database, database_exists
 from trially.tenancy.schema.guard import record_placement, unregister_tenant_sql
 from trially.tenancy.schema.revisions import read_revision
 from trially.tenancy.schema.templates import template_database
-from trially.tenancy.servers.access import FIRST_SERVER, ServerAccess, access_to, server_access
+from trially.tenancy.servers.access import ServerAccess, access_to, server_access
 from trially.tenancy.servers.connections import driver_connection, execute
-from trially.tenancy.servers.preparing import owner_role
+from trially.tenancy.tiers.owning import run_as_owner
 from trially.tenancy.tiers.roles import create_login_role
 
 _LOCK_SERVER = select(Server.id).where(Server.id == bindparam("server_id")).with_for_update()
@@ -113,39 +114,21 @@ def has_database(record: PlacementRecord) -> bool:
 
 
 def as_owner_of(record: PlacementRecord, *statements: sql.Composable) -> None:
-    """Run a batch as the owner of a shared database's tables, in one transaction.
-
-    On the server of the catalog the commit need not wait for the disk, because the catalog's last
-    commit of the operation flushes the same WAL up to its own position.
-    """
-    synchronous_commit = "off" if record.server.name == FIRST_SERVER else "on"
-    owner = sql.Identifier(owner_role(current_settings()))
-    with server_access(record.server.name).administer(record.database, is_kept=True) as raw:
-        try:
-            execute(
-                raw,
-                sql.SQL(
-                    f"BEGIN; SET LOCAL synchronous_commit = {synchronous_commit};"
-                    " SET LOCAL ROLE {};"
-                ).format(owner)
-                + sql.SQL("").join(statements)
-                + sql.SQL("COMMIT"),
-            )
-        except BaseException:
-            if not raw.closed:
-                execute(raw, "ROLLBACK")
-            raise
+    """Run a batch as the owner of a shared database's tables, in one transaction."""
+    with _administering(record) as raw:
+        run_as_owner(raw, record, *statements)
 
 
-def revision_of(record: PlacementRecord) -> str | None:
-    """Return the revision of a placement's tables."""
-    with server_access(record.server.name).administer(record.database, is_kept=True) as raw:
+def grant_as_owner(record: PlacementRecord, *statements: sql.Composable) -> str | None:
+    """Run a batch as `as_owner_of` does; return the revision of the placement's tables."""
+    with _administering(record) as raw:
+        run_as_owner(raw, record, *statements)
         return read_revision(raw, record.schema)
 
 
 def write_state(record: PlacementRecord, *, is_suspended: bool) -> None:
     """Write the epoch and state into the shared database's own copy of the placement."""
-    with server_access(record.server.name).administer(record.database, is_kept=True) as raw:
+    with _administering(record) as raw:
         record_placement(raw, record.tenant_id, record.epoch, is_suspended=is_suspended)
 
 
@@ -171,6 +154,11 @@ def shared_placement(record: PlacementRecord, *, role: str | None = None) -> Pla
         replicas=access.replica_role_urls(record.database, record.database),
         revision=record.revision,
     )
+
+
+def _administering(record: PlacementRecord) -> AbstractContextManager[connection]:
+    """Connect to a placement's database as the administrator. The connection is kept open."""
+    return server_access(record.server.name).administer(record.database, is_kept=True)
 
 
 def _create_database(
