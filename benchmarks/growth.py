@@ -59,12 +59,16 @@ def main() -> None:
     parser.add_argument("--tenants", type=int, nargs="*", default=[10, 100, 1_000])
     parser.add_argument("--patients", type=int, nargs="*", default=[1_000, 100_000, 1_000_000])
     parser.add_argument("--tier", choices=[*Tier], default=Tier.POOLED_ROWS)
-    parser.add_argument("--add", type=Path, metavar="FILE", help="add the axes of another run")
+    parser.add_argument(
+        "--add", type=Path, nargs="+", default=[], metavar="FILE", help="add axes of other runs"
+    )
     parser.add_argument("--write", type=Path, metavar="FILE", help="draw the curves as SVG")
     options = parser.parse_args()
     measure = partial(_measure, rounds=options.rounds, seconds=options.seconds)
     tier = Tier(options.tier)
-    axes = _read(options.add) if options.add else {}
+    axes: dict[str, list[Point]] = {}
+    for printed in options.add:
+        axes |= _read(printed)
     if options.tenants:
         axes["tenants"] = _grow_tenants(tier, sorted(options.tenants), measure)
     if options.patients:
