@@ -67,6 +67,7 @@ CACHED_FUNCTIONS = {
     "trially/request_cycle/database_errors.py:_constraint_info",
     "trially/tenancy/schema/revision_files.py:fingerprints_of",
     "trially/tenancy/schema/revisions.py:needed_revision",
+    "trially/webhooks/posting.py:_tls",
 }
 """Functions with a cache; the result of each is the same for all tenants."""
 
