@@ -48,13 +48,9 @@ def sign(content: dict[str, Any], secret_key: str) -> dict[str, Any]:
 
 
 def _signed_content(signed: bytes) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = signing.verify(
-            signed, current_keys().accepted, Purpose.DOSSIER_SIGNATURES, SIGNED
-        )
-    except signing.SignatureError as error:
-        raise ForgedDossierError(str(error)) from None
-    return content
+    return signing.verify(
+        signed, current_keys().accepted, Purpose.DOSSIER_SIGNATURES, SIGNED, ForgedDossierError
+    )
 
 
 def _attached(pdf: bytes) -> bytes:

@@ -14,10 +14,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from trially.keys.derivation import Purpose, derive_key
 
 
-class SignatureError(ValueError):
-    """The bytes are no signed document, or it was changed, or another key signed it."""
-
-
 def sign(content: dict[str, Any], secret_key: str, purpose: Purpose, name: str) -> dict[str, Any]:
     """Return a document with the content under `name`, and its signature."""
     key = _signing_key(secret_key, purpose)
@@ -32,22 +28,29 @@ def sign(content: dict[str, Any], secret_key: str, purpose: Purpose, name: str) 
     }
 
 
-def verify(signed: bytes, secret_keys: tuple[str, ...], purpose: Purpose, name: str) -> Any:
+def verify(
+    signed: bytes,
+    secret_keys: tuple[str, ...],
+    purpose: Purpose,
+    name: str,
+    forged: type[Exception],
+) -> dict[str, Any]:
     """Return the content of a signed document. One of the installation's keys must have signed.
 
-    The public key in the document is for other readers. Raises `SignatureError` with a sentence.
+    The public key in the document is for other readers. Raises `forged` with a sentence if the
+    bytes are no signed document, or it was changed, or another key signed it.
     """
     try:
         document = orjson.loads(signed)
-        content = document[name]
+        content: dict[str, Any] = document[name]
         value = b64decode(document["signature"]["value"], validate=True)
     except (ValueError, KeyError, TypeError):
-        raise SignatureError(f"The file is not a signed {name}.") from None
+        raise forged(f"The file is not a signed {name}.") from None
     for secret_key in secret_keys:
         with suppress(InvalidSignature):
             _signing_key(secret_key, purpose).public_key().verify(value, _canonical(content))
             return content
-    raise SignatureError(
+    raise forged(
         f"The signature is invalid: the {name} was changed, or another installation or an earlier"
         " secret key signed it."
     )

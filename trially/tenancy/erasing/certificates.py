@@ -50,13 +50,9 @@ def sign(content: dict[str, Any]) -> dict[str, Any]:
 
 def check(signed: bytes) -> dict[str, Any]:
     """Return the content of a signed certificate, or raise `ForgedCertificateError`."""
-    try:
-        content: dict[str, Any] = signing.verify(
-            signed, current_keys().accepted, Purpose.ERASURE_SIGNATURES, _NAME
-        )
-    except signing.SignatureError as error:
-        raise ForgedCertificateError(str(error)) from None
-    return content
+    return signing.verify(
+        signed, current_keys().accepted, Purpose.ERASURE_SIGNATURES, _NAME, ForgedCertificateError
+    )
 
 
 def describe(content: Mapping[str, Any]) -> str:
